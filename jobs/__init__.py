@@ -1,0 +1,1 @@
+"""Thin entry points; each module is one job."""

@@ -1,0 +1,1 @@
+"""SMPL-layout bodies: loading, skinning, rotations, cameras."""

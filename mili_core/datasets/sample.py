@@ -1,0 +1,54 @@
+"""One record for every training sample, real or rendered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32Array = NDArray[np.float32]
+Polygons = tuple[Float32Array, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyTruth:
+    """SMPL truth of P people, in the camera axes of the image (x right, y down, z forward, metres).
+
+    Attributes:
+        rotmats: (P, 24, 3, 3), root first.
+        betas: (P, 10).
+        joints3d_m: (P, 24, 3) root-relative.
+        joints2d: (P, 24, 3) x, y (image px), 1 where inside the image and visible, else 0.
+    """
+
+    rotmats: Float32Array
+    betas: Float32Array
+    joints3d_m: Float32Array
+    joints2d: Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One image and what is known about the P people in it; all coordinates in px of `image`.
+
+    Attributes:
+        image_id: unique over all data sets.
+        image: (H, W, 3) uint8 sRGB.
+        boxes_xyxy: (P, 4) float32 half-open visible boxes.
+        polygons: P entries: the visible outline as polygons of shape (K, 2), or None where it is unknown.
+        keypoints: (P, 17, 3) float32 COCO order, x, y, v (0 = not labelled).
+        ignore_boxes_xyxy: (I, 4) float32 crowds and doubtful regions: neither person nor background.
+        boxes_complete: True when every person is in boxes_xyxy or under ignore_boxes_xyxy. False: the sample
+            says nothing about detection (its box and mask losses are off).
+        bodies: SMPL truth, or None.
+    """
+
+    image_id: str
+    image: NDArray[np.uint8]
+    boxes_xyxy: Float32Array
+    polygons: tuple[Polygons | None, ...]
+    keypoints: Float32Array
+    ignore_boxes_xyxy: Float32Array
+    boxes_complete: bool
+    bodies: BodyTruth | None = None

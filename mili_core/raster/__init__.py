@@ -1,0 +1,1 @@
+"""A z-buffer rasteriser: numba kernel and torch twin behind one contract."""

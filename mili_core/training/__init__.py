@@ -1,0 +1,1 @@
+"""Training stages and loop (no cluster)."""

@@ -1,0 +1,1 @@
+"""The scene machinery: from a gigapixel frame to a people table."""
