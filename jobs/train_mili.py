@@ -1,0 +1,78 @@
+"""Trains MILI on one machine and writes weights.
+
+Two stages make the shipped weights: `--stage detection` (boxes and masks, no body needed), then `--stage full
+--initial FILE` (the same and the SMPL head, on keypoints and on rendered people).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    arguments = argparse.ArgumentParser(prog="train_mili", description=__doc__)
+    add = arguments.add_argument
+    add("--photos", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
+    add("--squeezed", type=Path, help="folder of square-squeezed photos with boxes")
+    add("--sport", type=Path, help="folder of single athletes with 14 joints")
+    add("--output", type=Path, required=True, help="folder for checkpoint, log and weights; continued if it exists")
+    add("--stage", choices=("detection", "full"), default="full")
+    add("--initial", type=Path, help="weights to start from (default: ImageNet backbone)")
+    add("--body", type=Path, help="body model npz (default: the open body)")
+    add("--renders", type=float, default=0.18, help="share of rendered samples in the full stage")
+    add("--steps", type=int, default=3000)
+    add("--batch", type=int, default=8)
+    add("--lr", type=float, default=6e-4)
+    add("--workers", type=int, default=1)
+    add("--threads", type=int, default=0, help="torch threads (0: torch's own choice)")
+    add("--seed", type=int, default=0)
+    add("--score-threshold", type=float, default=0.3, help="recommended to users, stored in the weights")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job and returns its exit code."""
+    from pipeline.cli import guarded
+
+    return guarded(lambda: _train(parser().parse_args(argv)))
+
+
+def _train(options: argparse.Namespace) -> int:
+    import torch
+
+    from mili_core.config import MILI_LITE
+    from mili_core.training import stages
+    from mili_core.training.loop import TrainSettings
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    settings = TrainSettings(
+        steps=options.steps,
+        batch=options.batch,
+        lr=options.lr,
+        backbone_lr=options.lr / 2,
+        seed=options.seed,
+        workers=options.workers,
+    )
+    data = stages.TrainingData(options.photos, options.squeezed, options.sport, options.renders)
+    weights = stages.train_stage(
+        options.stage,
+        MILI_LITE,
+        data,
+        settings,
+        options.output,
+        initial=options.initial,
+        body=options.body,
+        score_threshold=options.score_threshold,
+        log=lambda line: print(line, flush=True),
+    )
+    print(f"weights: {weights}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

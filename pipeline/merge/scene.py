@@ -1,0 +1,103 @@
+"""From views of many blocks to people of one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.merge.choice import preference, seen_whole
+from pipeline.merge.config import MergeConfig
+from pipeline.merge.explain import explained
+from pipeline.merge.linking import link
+from pipeline.merge.pairs import candidate_pairs
+from pipeline.merge.settle import pick
+from pipeline.merge.similarity import compare
+from pipeline.merge.stitch import united_boxes, united_outline
+from pipeline.merge.views import Views, prepare
+from pipeline.types import Block, BoolArray, GeometryArray, Int64Array, MergeResult, SceneDetections, Window
+
+DEFAULTS = MergeConfig()
+EXPLAINED = "part of a person who was seen whole"
+UNRESOLVED = "not told apart from another person"
+
+
+def merge(
+    views: SceneDetections, blocks: Sequence[Block], frame: Window, config: MergeConfig = DEFAULTS
+) -> MergeResult:
+    """Gives the people of a scene from the views that its blocks had of them.
+
+    Two views are compared only inside the area that both blocks saw; two views of one block are two people. Each
+    person is one chosen view, whole if any view is; only people whom no block saw whole get a united box and outline
+    (`stitched`). The result depends on neither the order of views and blocks nor the frame's place, and merging the
+    chosen views alone keeps them all.
+
+    Args:
+        views: N detections, frame px. Masks enter as outlines; without them boxes decide alone.
+        blocks: what `views.block_index` counts.
+        frame: the whole frame, frame px.
+        config: the thresholds.
+
+    Returns:
+        The people, ordered by the place of their chosen box (x0, y0, ...), and the rejected views with reasons.
+
+    Raises:
+        DetectionError: a view names a block that is not in `blocks`.
+    """
+    usable, refused = prepare(views, blocks, frame, config)
+    pairs = compare(usable, *candidate_pairs(usable.boxes, usable.block), config)
+    linked = link(usable.block, pairs, config)
+    whole = seen_whole(usable, linked, pairs, config)
+    order = preference(usable, linked, whole, pairs, config)
+    standing = _keep(linked, ~_explained_groups(usable, linked, whole, order, config))
+    picks = pick(usable, standing, whole, order, pairs, config)
+    group = _keep(standing, picks >= 0, order=picks)
+    reasons = np.full(len(views), "", dtype=np.object_)
+    reasons[usable.source[standing < 0]] = EXPLAINED
+    reasons[usable.source[(standing >= 0) & (group < 0)]] = UNRESOLVED
+    reasons[refused.index] = refused.reasons
+    return _result(views, usable, group, whole, np.sort(picks[picks >= 0]), reasons)
+
+
+def _explained_groups(
+    views: Views, group: Int64Array, whole: BoolArray, order: Int64Array, config: MergeConfig
+) -> BoolArray:
+    """Says (G,) which groups are parts of people who were seen whole."""
+    best = order[np.unique(group[order], return_index=True)[1]]
+    firm = whole[best]
+    people = np.where(firm[:, None], views.boxes[best], united_boxes(views.boxes, group, len(best)))
+    return explained(views, group, people, firm, config)
+
+
+def _keep(group: Int64Array, keep: BoolArray, order: Int64Array | None = None) -> Int64Array:
+    """Gives the groups renumbered 0.. over those to keep, by `order` (G,) if given; -1 for the others."""
+    kept = np.flatnonzero(keep)
+    if order is not None:
+        kept = kept[np.argsort(order[kept], kind="stable")]
+    number = np.full(len(keep) + 1, -1, dtype=np.int64)  # the last entry serves group -1
+    number[kept] = np.arange(len(kept), dtype=np.int64)
+    return number[group]
+
+
+def _result(
+    detections: SceneDetections,
+    views: Views,
+    group: Int64Array,
+    whole: BoolArray,
+    picks: Int64Array,
+    reasons: GeometryArray,
+) -> MergeResult:
+    """Gives the result in terms of the input: its indices, its boxes, its outlines."""
+    chosen = views.source[picks]
+    stitched = ~whole[picks] & (np.bincount(group[group >= 0], minlength=len(picks)) > 1)
+    input_group = np.full(len(detections), -1, dtype=np.int64)
+    input_group[views.source] = group
+    boxes = detections.boxes_frame[chosen].copy()
+    boxes[stitched] = united_boxes(detections.boxes_frame, input_group, len(picks))[stitched]
+    outlines = None
+    if views.outlines is not None:
+        outlines = views.outlines[picks]
+        for person in np.flatnonzero(stitched).tolist():
+            outlines[person] = united_outline(views.outlines[group == person])
+    rejected = np.flatnonzero(input_group < 0).astype(np.int64)
+    return MergeResult(input_group, chosen, boxes, outlines, stitched, rejected, tuple(reasons[rejected].tolist()))

@@ -1,0 +1,114 @@
+"""Picks one view for each person such that the picked views alone still are these people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.merge.config import MergeConfig
+from pipeline.merge.explain import explained
+from pipeline.merge.similarity import Pairs, same_person
+from pipeline.merge.views import Views
+from pipeline.types import BoolArray, Int64Array
+
+
+def pick(
+    views: Views, group: Int64Array, whole: BoolArray, order: Int64Array, pairs: Pairs, config: MergeConfig
+) -> Int64Array:
+    """Gives the view that stands for each group, -1 where every view would be taken for somebody else.
+
+    Groups may be apart only because a block reported two people side by side. Picked from different blocks, their
+    views could look like one person to whoever merges the result again; then the next best view is picked, if need
+    be together with another one for the neighbour. People with many views choose first, whole ones before cut ones.
+
+    Args:
+        views: N views.
+        group: (N,) group 0..G-1 of each view, -1 for none.
+        whole: (N,) see `pipeline.merge.choice.seen_whole`.
+        order: (N,) views by group and preference, see `pipeline.merge.choice.preference`.
+        pairs: compared pairs.
+        config: the thresholds.
+
+    Returns:
+        (G,) int64 view numbers or -1. A whole view wherever the group has one.
+    """
+    members = _members(group, order)
+    firm = np.array([whole[ranked[0]] for ranked in members], dtype=np.bool_)
+    candidates = [[k for k in ranked if whole[k]] or ranked for ranked in members]
+    picks = _Picks(candidates, group, _rivals(group, pairs, config))
+    picks.settle(np.flatnonzero(firm))
+    lost = _explained_alone(views, np.concatenate([picks.taken(), np.flatnonzero((group >= 0) & ~views.whole)]), config)
+    picks.candidates = [[k for k in ranked if not lost[k]] for ranked in picks.candidates]
+    picks.settle(np.flatnonzero(~firm))
+    lost = _explained_alone(views, picks.taken(), config)
+    return np.array([-1 if k < 0 or lost[k] else k for k in picks.view], dtype=np.int64)
+
+
+class _Picks:
+    """The picks so far: at every moment no two of them are rivals."""
+
+    def __init__(self, candidates: list[list[int]], group: Int64Array, rivals: dict[int, set[int]]) -> None:
+        self.candidates = candidates
+        self.view = [-1] * len(candidates)
+        self._group = group
+        self._rivals = rivals
+
+    def taken(self) -> Int64Array:
+        """(K,) the views picked so far."""
+        return np.array([k for k in self.view if k >= 0], dtype=np.int64)
+
+    def settle(self, groups: Int64Array) -> None:
+        """Picks for `groups`, those with many candidates first."""
+        for g in sorted(groups.tolist(), key=lambda g: (-len(self.candidates[g]), g)):
+            free = (k for k in self.candidates[g] if not self._hindrances(k))
+            self.view[g] = next(free, -1)
+            if self.view[g] < 0:
+                self._make_room(g)
+
+    def _hindrances(self, k: int) -> list[int]:
+        """Gives the groups whose pick is a rival of view k."""
+        groups = {int(self._group[other]) for other in self._rivals.get(k, ())}
+        return sorted(g for g in groups if self.view[g] in self._rivals[k])
+
+    def _make_room(self, g: int) -> None:
+        """Picks the first view of g whose hindrances can all move to another view; leaves all as it is if none."""
+        for k in self.candidates[g]:
+            hindrances = self._hindrances(k)
+            before = [self.view[h] for h in hindrances]
+            self.view[g] = k
+            for h in hindrances:
+                self.view[h] = -1
+            for h in hindrances:
+                self.view[h] = next((v for v in self.candidates[h] if not self._hindrances(v)), -1)
+            if all(self.view[h] >= 0 for h in hindrances):
+                return
+            for h, view in zip(hindrances, before, strict=True):
+                self.view[h] = view
+        self.view[g] = -1
+
+
+def _members(group: Int64Array, order: Int64Array) -> list[list[int]]:
+    """Gives the views of each group, best first."""
+    ordered = order[group[order] >= 0]
+    count = int(group.max(initial=-1)) + 1
+    bounds = np.searchsorted(group[ordered], np.arange(1, count))
+    return [part.tolist() for part in np.split(ordered, bounds)] if count else []
+
+
+def _rivals(group: Int64Array, pairs: Pairs, config: MergeConfig) -> dict[int, set[int]]:
+    """Gives for each view the views of other groups that would be taken for the same person."""
+    clash = same_person(pairs, config) & (group[pairs.i] != group[pairs.j])
+    clash &= (group[pairs.i] >= 0) & (group[pairs.j] >= 0)
+    rivals: dict[int, set[int]] = {}
+    for i, j in zip(pairs.i[clash].tolist(), pairs.j[clash].tolist(), strict=True):
+        rivals.setdefault(i, set()).add(j)
+        rivals.setdefault(j, set()).add(i)
+    return rivals
+
+
+def _explained_alone(views: Views, chosen: Int64Array, config: MergeConfig) -> BoolArray:
+    """Says (N,) which of the chosen views (K,) the other chosen ones would explain if nothing else were known."""
+    alone = np.full(len(views), -1, dtype=np.int64)
+    alone[chosen] = np.arange(len(chosen), dtype=np.int64)
+    result = np.zeros(len(views), dtype=np.bool_)
+    result[chosen] = explained(views, alone, views.boxes[chosen], views.whole[chosen], config)
+    return result

@@ -1,0 +1,176 @@
+"""The one predicate "same person?", decided inside the area that both blocks saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from pipeline.merge.config import MergeConfig
+from pipeline.merge.views import Views, area, edge_distances, intersect, longer_side, sides
+from pipeline.types import BoolArray, Float64Array, Int64Array
+
+# Pairs compared at once; bounds the memory of the intermediate arrays to some 100 MB.
+CHUNK = 200_000
+
+# Similarities are compared after rounding to this many decimals, so that equal pairs are exactly equal.
+DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """P compared pairs of views, ordered by (i, j), i < j.
+
+    Attributes:
+        i, j: (P,) int64 view numbers.
+        similarity: (P,) float64 in 0..1.
+        evidence_px: (P,) float64, network px of the coarser block that both views show in the common view.
+    """
+
+    i: Int64Array
+    j: Int64Array
+    similarity: Float64Array
+    evidence_px: Float64Array
+
+    def take(self, index: Int64Array | BoolArray) -> Pairs:
+        """Returns the pairs `index`, in that order."""
+        return Pairs(self.i[index], self.j[index], self.similarity[index], self.evidence_px[index])
+
+
+def same_person(pairs: Pairs, config: MergeConfig) -> BoolArray:
+    """Says for each pair whether its two views show one person."""
+    result: BoolArray = (pairs.similarity >= config.link_similarity) & (pairs.evidence_px >= config.min_evidence_px)
+    return result
+
+
+def compare(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> Pairs:
+    """Gives the similarity of the pairs (i, j): boxes for all, outlines for those that boxes leave open."""
+    boxes, evidence = [np.zeros(0, dtype=np.float64)], [np.zeros(0, dtype=np.float64)]
+    for start in range(0, len(i), CHUNK):
+        part = slice(start, start + CHUNK)
+        similarity, seen = _box_similarity(views, i[part], j[part], config)
+        boxes.append(similarity)
+        evidence.append(seen)
+    pairs = Pairs(i, j, np.concatenate(boxes), np.concatenate(evidence))
+    if views.outlines is None:
+        return pairs
+    return _with_outlines(views, pairs, config)
+
+
+def _box_similarity(
+    views: Views, i: Int64Array, j: Int64Array, config: MergeConfig
+) -> tuple[Float64Array, Float64Array]:
+    common = intersect(views.windows[i], views.windows[j])
+    seen_i, seen_j = intersect(views.boxes[i], common), intersect(views.boxes[j], common)
+    shared = area(intersect(seen_i, seen_j))
+    area_i, area_j = area(seen_i), area(seen_j)
+    scale = np.minimum(views.scale[i], views.scale[j])
+    evidence = np.minimum(longer_side(seen_i), longer_side(seen_j)) * scale
+    iou = _ratio(shared, area_i + area_j - shared)
+    slack = np.maximum(
+        config.opposite_px / scale,
+        config.opposite_share * np.maximum(longer_side(views.boxes[i]), longer_side(views.boxes[j])),
+    )
+    as_part = np.maximum(
+        _fragment_similarity(seen_i, seen_j, views.cut[i], _ratio(shared, area_i), slack, config),
+        _fragment_similarity(seen_j, seen_i, views.cut[j], _ratio(shared, area_j), slack, config),
+    )
+    return np.round(np.maximum(iou, as_part), DECIMALS), np.where(shared > 0.0, evidence, 0.0)
+
+
+def _fragment_similarity(
+    part: Float64Array,
+    whole: Float64Array,
+    cut: BoolArray,
+    contained: Float64Array,
+    slack: Float64Array,
+    config: MergeConfig,
+) -> Float64Array:
+    """Gives the similarity of a cut view to another one, both clipped to the common view; 0 where they do not fit.
+
+    A cut view shows a part of a silhouette, so its box may be narrower than the clipped box of the whole person.
+    What must agree are the sides opposite the cuts, which the other block shows as well.
+    """
+    opposite = cut[:, [2, 3, 0, 1]] & ~cut
+    agrees = (~opposite | (np.abs(part - whole) <= slack[:, None])).all(axis=1)
+    fits = cut.any(axis=1) & (contained >= config.contained) & agrees
+    middle = np.abs((part[:, :2] + part[:, 2:]) - (whole[:, :2] + whole[:, 2:])) / 2.0
+    offset = _ratio(middle, np.maximum(sides(part)[:, :2], sides(whole)[:, :2]))
+    along = np.where(cut[:, 1] | cut[:, 3], offset[:, 0], offset[:, 1])
+    return np.where(fits, config.fragment_similarity - config.fragment_offset_weight * along, 0.0)
+
+
+def _with_outlines(views: Views, pairs: Pairs, config: MergeConfig) -> Pairs:
+    """Gives the pairs with the similarity of the ambiguous ones decided by their outlines."""
+    assert views.outlines is not None
+    open_pairs = np.flatnonzero(ambiguous(views, pairs, config))
+    i, j = pairs.i[open_pairs], pairs.j[open_pairs]
+    drawn = ~shapely.is_missing(views.outlines[i]) & ~shapely.is_missing(views.outlines[j])
+    open_pairs = open_pairs[drawn]
+    bound = _outline_iou_bound(views, pairs.i[open_pairs], pairs.j[open_pairs])
+    similarity = pairs.similarity.copy()
+    weight = config.outline_weight
+    limit = (1.0 - weight) * similarity[open_pairs] + weight * bound
+    similarity[open_pairs] = np.minimum(similarity[open_pairs], limit)
+    open_pairs = open_pairs[limit >= config.link_similarity]
+    overlap = _outline_iou(views, pairs.i[open_pairs], pairs.j[open_pairs])
+    box_similarity = pairs.similarity[open_pairs]
+    similarity[open_pairs] = np.round((1.0 - weight) * box_similarity + weight * overlap, DECIMALS)
+    return Pairs(pairs.i, pairs.j, similarity, pairs.evidence_px)
+
+
+def ambiguous(views: Views, pairs: Pairs, config: MergeConfig) -> BoolArray:
+    """Says for which pairs the boxes leave open who is who: a rival in the other's block, or a middling similarity."""
+    able = (pairs.similarity >= config.rival_similarity) & (pairs.evidence_px >= config.min_evidence_px)
+    i, j = pairs.i[able], pairs.j[able]
+    contested = np.zeros(len(pairs.i), dtype=np.bool_)
+    contested[able] = _has_rival(i, views.block[j]) | _has_rival(j, views.block[i])
+    mirror = 2.0 * config.link_similarity - config.rival_similarity
+    result: BoolArray = able & (pairs.similarity < config.outline_below) & (contested | (pairs.similarity < mirror))
+    return result
+
+
+def _has_rival(view: Int64Array, block: Int64Array) -> BoolArray:
+    """Says for which rows another row has the same view and the same block."""
+    key = np.stack([view, block], axis=1)
+    _, inverse, counts = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    result: BoolArray = counts[inverse.reshape(-1)] > 1
+    return result
+
+
+def _outline_iou_bound(views: Views, i: Int64Array, j: Int64Array) -> Float64Array:
+    """Gives a strict upper bound of `_outline_iou` for wholly visible pairs (i, j), 1 for the others.
+
+    Two outlines share at most the overlap of their boxes and at most the smaller of them.
+    """
+    assert views.outlines is not None
+    area_i, area_j = shapely.area(views.outlines[i]), shapely.area(views.outlines[j])
+    shared = np.minimum(area(intersect(views.boxes[i], views.boxes[j])), np.minimum(area_i, area_j))
+    apart = (edge_distances(views.boxes[i], views.windows[j]) < 0.0).any(axis=1)
+    apart |= (edge_distances(views.boxes[j], views.windows[i]) < 0.0).any(axis=1)
+    return np.where(apart, 1.0, _ratio(shared, area_i + area_j - shared))
+
+
+def _outline_iou(views: Views, i: Int64Array, j: Int64Array) -> Float64Array:
+    """Gives the IoU of the outlines of pairs (i, j) inside the common view."""
+    assert views.outlines is not None
+    seen_i, seen_j = _clipped(views, i, j), _clipped(views, j, i)
+    shared = shapely.area(shapely.intersection(seen_i, seen_j))
+    return _ratio(shared, shapely.area(seen_i) + shapely.area(seen_j) - shared)
+
+
+def _clipped(views: Views, k: Int64Array, other: Int64Array) -> NDArray[np.object_]:
+    """Gives the outlines of views `k` inside the windows of views `other`."""
+    assert views.outlines is not None
+    seen = views.outlines[k]
+    box, window = views.boxes[k], views.windows[other]
+    leaves = np.flatnonzero((edge_distances(box, window) < 0.0).any(axis=1))
+    seen[leaves] = shapely.intersection(seen[leaves], shapely.box(*(window[leaves] + views.corner).T))
+    return seen
+
+
+def _ratio(part: Float64Array, whole: Float64Array) -> Float64Array:
+    """Gives part / whole, 0 where whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0.0)

@@ -1,0 +1,219 @@
+"""The views as the merge sees them: checked, in canonical order, relative to the frame, with their cut sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from mili_core.errors import DetectionError
+from pipeline.geometry import network_scale
+from pipeline.merge.config import MergeConfig
+from pipeline.types import Block, BoolArray, Float64Array, GeometryArray, Int64Array, SceneDetections, Window
+
+# Coordinates are compared on this grid, frame px: rounding noise of a moved frame then decides nothing.
+GRID_PX = 1.0 / 1024.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """N usable views, in an order that depends on neither input nor block order.
+
+    Attributes:
+        boxes: (N, 4) float64, frame px from the frame's corner, clipped to window.
+        windows: (N, 4) float64, what the view's block saw of the frame, frame px from the frame's corner.
+        scale: (N,) float64, network px per frame px of the view's block.
+        scores: (N,) float64.
+        block: (N,) int64, canonical number of the view's block.
+        inner: (N, 4) bool, the window's sides x0, y0, x1, y1 that are not the frame's edge.
+        cut: (N, 4) bool, the box's sides that the block cuts.
+        whole: (N,) bool, no side is cut.
+        outlines: (N,) valid geometries with area, frame px (None where there is none), or None.
+        source: (N,) int64, the view's place in the input.
+        corner: (4,) float64, the frame's corner (x0, y0, x0, y0): adds up with relative boxes to frame px.
+    """
+
+    boxes: Float64Array
+    windows: Float64Array
+    scale: Float64Array
+    scores: Float64Array
+    block: Int64Array
+    inner: BoolArray
+    cut: BoolArray
+    whole: BoolArray
+    outlines: GeometryArray | None
+    source: Int64Array
+    corner: Float64Array
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """Views that cannot be used: (R,) int64 input indices, ascending, and R reasons."""
+
+    index: Int64Array
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """The blocks as arrays, by input number: windows inside the frame, inner sides, scales, canonical numbers."""
+
+    windows: Float64Array
+    inner: BoolArray
+    scale: Float64Array
+    rank: Int64Array
+
+
+def prepare(
+    detections: SceneDetections, blocks: Sequence[Block], frame: Window, config: MergeConfig
+) -> tuple[Views, Refused]:
+    """Gives the usable views and the refused ones; together they are all of the input.
+
+    Raises:
+        DetectionError: a view names a block that is not in `blocks`.
+    """
+    _check_block_index(detections, len(blocks))
+    plan = _plan(blocks, frame)
+    raw = _snap(detections.boxes_frame - _corner(frame))
+    windows = plan.windows[detections.block_index]
+    boxes = intersect(raw, windows)
+    reasons = _refusals(raw, boxes, detections.block_index, blocks, frame)
+    keep = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=np.bool_))
+    lost = np.array([k for k, reason in enumerate(reasons) if reason is not None], dtype=np.int64)
+    refused = Refused(lost, tuple(reason for reason in reasons if reason is not None))
+
+    rank = plan.rank[detections.block_index[keep]]
+    scores = detections.scores[keep].astype(np.float64)
+    order = np.lexsort((keep, rank, -scores, *raw[keep].T[::-1]))
+    source = keep[order].astype(np.int64)
+    block_index = detections.block_index[source]
+    outlines = None if detections.outlines is None else _usable_outlines(detections.outlines[source])
+    cut = _cut_sides(boxes[source], windows[source], plan.inner[block_index], plan.scale[block_index], config)
+    views = Views(
+        boxes=boxes[source],
+        windows=windows[source],
+        scale=plan.scale[block_index],
+        scores=scores[order],
+        block=rank[order],
+        inner=plan.inner[block_index],
+        cut=cut,
+        whole=np.logical_not(cut.any(axis=1)),
+        outlines=outlines,
+        source=source,
+        corner=_corner(frame),
+    )
+    return views, refused
+
+
+def intersect(boxes: Float64Array, windows: Float64Array) -> Float64Array:
+    """Gives the (N, 4) overlap of boxes and windows (N, 4); x1 < x0 or y1 < y0 where there is none."""
+    low = np.maximum(boxes[:, :2], windows[:, :2])
+    high = np.minimum(boxes[:, 2:], windows[:, 2:])
+    return np.concatenate([low, high], axis=1)
+
+
+def area(boxes: Float64Array) -> Float64Array:
+    """Gives the (N,) areas of boxes (N, 4), 0 where a box is empty or inverted."""
+    result: Float64Array = np.maximum(boxes[:, 2] - boxes[:, 0], 0.0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0.0)
+    return result
+
+
+def longer_side(boxes: Float64Array) -> Float64Array:
+    """Gives the (N,) longer sides of boxes (N, 4)."""
+    result: Float64Array = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    return result
+
+
+def edge_distances(boxes: Float64Array, windows: Float64Array) -> Float64Array:
+    """Gives the (N, 4) distances of each side to the same side of the window, >= 0 inside."""
+    return np.concatenate([boxes[:, :2] - windows[:, :2], windows[:, 2:] - boxes[:, 2:]], axis=1)
+
+
+def sides(boxes: Float64Array) -> Float64Array:
+    """Gives the (N, 4) extents that belong to the sides x0, y0, x1, y1: width, height, width, height."""
+    extent = boxes[:, 2:] - boxes[:, :2]
+    return np.concatenate([extent, extent], axis=1)
+
+
+def _cut_sides(
+    boxes: Float64Array, windows: Float64Array, inner: BoolArray, scale: Float64Array, config: MergeConfig
+) -> BoolArray:
+    margin = np.maximum(config.cut_margin_px / scale[:, None], config.cut_margin_share * sides(boxes))
+    result: BoolArray = inner & (edge_distances(boxes, windows) <= margin)
+    return result
+
+
+def _plan(blocks: Sequence[Block], frame: Window) -> _Plan:
+    whole_frame = np.array([[0.0, 0.0, frame.width, frame.height]], dtype=np.float64)
+    grids = [block.grid.window for block in blocks]
+    corners = np.array([(w.x0, w.y0, w.x1, w.y1) for w in grids], dtype=np.float64).reshape(-1, 4)
+    seen = _snap(corners - _corner(frame))
+    order = sorted(range(len(blocks)), key=lambda k: (*seen[k].tolist(), blocks[k].grid.raster_width, blocks[k].id))
+    rank = np.empty(len(blocks), dtype=np.int64)
+    rank[order] = np.arange(len(blocks), dtype=np.int64)
+    return _Plan(
+        windows=intersect(seen, whole_frame),
+        inner=edge_distances(seen, whole_frame) > 0.0,
+        scale=np.array([network_scale(block) for block in blocks], dtype=np.float64),
+        rank=rank,
+    )
+
+
+def _refusals(
+    raw: Float64Array, clipped: Float64Array, block_index: Int64Array, blocks: Sequence[Block], frame: Window
+) -> list[str | None]:
+    """Gives for each view why it cannot be used, or None."""
+    inverted = (raw[:, 2] <= raw[:, 0]) | (raw[:, 3] <= raw[:, 1])
+    whole_frame = np.array([[0.0, 0.0, frame.width, frame.height]], dtype=np.float64)
+    off_frame = area(intersect(raw, whole_frame)) <= 0.0
+    off_block = area(clipped) <= 0.0
+    reasons: list[str | None] = [None] * len(raw)
+    for flags, text in (
+        (off_block, "box outside its block"),
+        (off_frame, "box outside the frame"),
+        (inverted, "empty or inverted box"),
+    ):
+        for k in np.flatnonzero(flags).tolist():
+            reasons[k] = f"{text}, block {blocks[int(block_index[k])].id}"
+    return reasons
+
+
+def _usable_outlines(outlines: GeometryArray) -> GeometryArray:
+    """Gives valid geometries with area, None for what has none; self-touching ones are repaired."""
+    usable = outlines.copy()
+    plain = np.isin(shapely.get_type_id(usable), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
+    broken = np.flatnonzero(~shapely.is_missing(usable) & ~(plain & shapely.is_valid(usable)))
+    for k in broken.tolist():
+        usable[k] = repaired(usable[k])
+    usable[shapely.is_missing(usable) | (shapely.area(usable) <= 0.0)] = None
+    return usable
+
+
+def repaired(outline: shapely.Geometry) -> shapely.Geometry:
+    """Gives a valid polygon or multipolygon (perhaps empty) that covers the same area."""
+    valid = shapely.make_valid(outline, method="structure", keep_collapsed=False)
+    parts = shapely.get_parts(valid)
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+
+
+def _check_block_index(detections: SceneDetections, count: int) -> None:
+    wrong = np.flatnonzero((detections.block_index < 0) | (detections.block_index >= count))
+    if len(wrong):
+        value = int(detections.block_index[wrong[0]])
+        raise DetectionError(
+            f"merge: view {int(wrong[0])} names block {value} of {count}; pass the blocks that the views came from"
+        )
+
+
+def _corner(frame: Window) -> Float64Array:
+    return np.array([frame.x0, frame.y0, frame.x0, frame.y0], dtype=np.float64)
+
+
+def _snap(coordinates: Float64Array) -> Float64Array:
+    result: Float64Array = np.round(coordinates / GRID_PX) * GRID_PX
+    return result

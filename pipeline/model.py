@@ -1,0 +1,47 @@
+"""Loads the model that the settings name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from mili_core.errors import ConfigError
+from mili_core.protocol import PersonPredictor
+from pipeline.config import ModelSettings
+
+
+def load_model(settings: ModelSettings, device: str) -> PersonPredictor:
+    """Gives the predictor on a device.
+
+    Args:
+        settings: which model.
+        device: "cpu", "cuda", "cuda:N" or "auto", in place of the one in the settings.
+
+    Raises:
+        ConfigError: --model names nothing that can be imported or is no predictor.
+        mili_core.errors.MiliError: weights or body cannot be used.
+    """
+    if settings.factory is not None:
+        return _from_factory(settings.factory, device)
+    from mili_core.api import Predictor  # noqa: PLC0415 - brings torch, which other models may do without
+
+    return Predictor.load(
+        weights=settings.weights, body=settings.body, device=device, score_threshold=settings.score_threshold
+    )
+
+
+def _from_factory(name: str, device: str) -> PersonPredictor:
+    module_name, _, attribute = name.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:  # a user's own module lies where the job is started
+        sys.path.append(folder)
+    try:
+        factory = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"--model {name}: cannot be imported ({error}); give package.module:factory") from error
+    predictor = factory(device)
+    if not isinstance(predictor, PersonPredictor):
+        kind = type(predictor).__name__
+        raise ConfigError(f"--model {name}: returned a {kind} without 'identity' and 'predict'; see mili_core.protocol")
+    return predictor

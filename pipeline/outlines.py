@@ -1,0 +1,86 @@
+"""Outlines of people from their small masks: sub-pixel contours at probability one half."""
+
+from __future__ import annotations
+
+import contourpy
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from pipeline.types import GeometryArray
+
+Float32Array = NDArray[np.float32]
+
+# A pixel belongs to the person when that is at least as likely as not.
+THRESHOLD = 0.5
+# Parts smaller than one mask pixel are noise of the mask head, not limbs.
+SMALLEST_PART_MASK_PX = 1.0
+# Vertices that move the outline by less than this are left out: far below what a 28x28 mask can resolve.
+SIMPLIFY_MASK_PX = 0.05
+_ABOVE_ALL_PROBABILITIES = 2.0
+
+
+def mask_outlines(masks: Float32Array, mask_boxes_xyxy: Float32Array, width: float, height: float) -> GeometryArray:
+    """Gives the outline of each mask in the pixels of its image.
+
+    Mask pixel (i, j) has its centre at ((i + .5) / side, (j + .5) / side) of the mask's box; beyond the box the
+    probability is 0, so every contour closes inside the box.
+
+    Args:
+        masks: (N, S, S) probabilities 0..1.
+        mask_boxes_xyxy: (N, 4) half-open boxes that the masks lie on, image px.
+        width: image px; outlines are clipped to 0..width.
+        height: image px; outlines are clipped to 0..height.
+
+    Returns:
+        (N,) object array of valid Polygons or MultiPolygons, None where nothing is left.
+    """
+    outlines = np.full(len(masks), None, dtype=np.object_)
+    image = shapely.box(0.0, 0.0, width, height)
+    for n, (mask, box) in enumerate(zip(masks, mask_boxes_xyxy, strict=True)):
+        outlines[n] = _outline(mask, box.astype(np.float64), image)
+    return outlines
+
+
+def mask_scores(masks: Float32Array) -> Float32Array:
+    """Gives the (N,) mean probability of the mask pixels inside the outline; 0 where there is none."""
+    inside = masks >= THRESHOLD
+    total: NDArray[np.float64] = np.where(inside, masks, 0.0).sum(axis=(1, 2), dtype=np.float64)
+    return np.asarray(total / np.maximum(inside.sum(axis=(1, 2)), 1), dtype=np.float32)
+
+
+def _outline(mask: Float32Array, box: NDArray[np.float64], image: shapely.Polygon) -> shapely.Geometry | None:
+    side_x, side_y = (box[2] - box[0]) / mask.shape[1], (box[3] - box[1]) / mask.shape[0]
+    if not (side_x > 0.0 and side_y > 0.0 and (mask >= THRESHOLD).any()):
+        return None
+    shape = _trace(mask, box[0], box[1], side_x, side_y)
+    parts = _polygons(shapely.intersection(shapely.make_valid(shape), image))
+    large = parts[shapely.area(parts) >= SMALLEST_PART_MASK_PX * side_x * side_y]
+    if len(large) == 0:
+        return None
+    whole = large[0] if len(large) == 1 else shapely.MultiPolygon(list(large))
+    simple = shapely.simplify(whole, SIMPLIFY_MASK_PX * min(side_x, side_y))
+    return simple if simple.is_valid else whole
+
+
+def _trace(mask: Float32Array, x0: float, y0: float, side_x: float, side_y: float) -> shapely.MultiPolygon:
+    """Gives the region of the padded mask at or above the threshold, holes included; not yet valid for certain."""
+    padded = np.pad(mask, 1)
+    x = x0 + (np.arange(padded.shape[1], dtype=np.float64) - 0.5) * side_x
+    y = y0 + (np.arange(padded.shape[0], dtype=np.float64) - 0.5) * side_y
+    generator = contourpy.contour_generator(x, y, padded, fill_type=contourpy.FillType.OuterOffset)
+    filled = generator.filled(THRESHOLD, _ABOVE_ALL_PROBABILITIES)
+    points, offsets = filled[0], filled[1]
+    return shapely.MultiPolygon(
+        [_polygon(np.split(ring, cuts[1:-1])) for ring, cuts in zip(points, offsets, strict=True)]
+    )
+
+
+def _polygon(rings: list[NDArray[np.float64]]) -> shapely.Polygon:
+    return shapely.Polygon(rings[0], rings[1:])
+
+
+def _polygons(shape: shapely.Geometry) -> GeometryArray:
+    """Gives the polygonal parts of any geometry; lines and points that validation left over are dropped."""
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    return np.asarray(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON], dtype=np.object_)

@@ -1,0 +1,84 @@
+"""Where outputs go: local folders, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from mili_core.errors import StoreError
+
+TEMPORARY_PREFIX = ".part-"
+"""Names of unfinished files start with it; readers of Parquet folders skip names that start with a dot."""
+
+
+def local_path(uri: str | Path) -> Path:
+    """Gives the local path that `uri` names: a plain path or file:///….
+
+    Raises:
+        StoreError: the URI has another scheme.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", str(uri))
+    if scheme is None:
+        return Path(uri)
+    text = str(uri)
+    if scheme[1] == "file" and text.startswith("file:///"):
+        return Path(unquote(text.removeprefix("file://")))
+    raise StoreError(f"{uri}: only local paths can be used, not {scheme[1]}:; give a local folder")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Gives a binary file that appears as `path` when the block ends well, and leaves nothing otherwise.
+
+    The data is on disk before the name is (fsync, rename, fsync of the folder). Missing folders are made.
+
+    Args:
+        path: final name; an older file of that name is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.name[-40:], dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            temporary.chmod(0o666 & ~_umask())
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` to `path`, whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def _umask() -> int:
+    """Gives the process's umask (mkstemp makes files private, outputs should follow the user's habit)."""
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,124 @@
+"""Every model that the pipeline can run satisfies the same protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mili_core.detections import Detections
+from mili_core.protocol import ModelIdentity, PersonPredictor
+from tests import fakes
+
+# Each entry loads a model; a new model is one more line here.
+LOADERS: dict[str, Callable[[], PersonPredictor]] = {"fake": lambda: fakes.factory("cpu")}
+ROTATION_TOLERANCE = 1e-4
+PROJECTION_TOLERANCE_PX = 0.5
+
+
+@pytest.fixture(params=sorted(LOADERS), scope="module")
+def predictor(request: pytest.FixtureRequest) -> PersonPredictor:
+    return LOADERS[request.param]()
+
+
+def photo(width: int, height: int) -> NDArray[np.uint8]:
+    """Two planted people and some texture, so that any model has something to look at."""
+    image = fakes.ground(width, height)
+    image += np.random.default_rng(5).integers(0, 20, size=image.shape, dtype=np.uint8)
+    fakes.plant(image, (width // 8, height // 8, width // 8 + width // 6, height // 8 + height // 2))
+    fakes.plant(image, (width // 2, height // 3, width // 2 + width // 8, height // 3 + height // 3), ellipse=False)
+    return image
+
+
+def test_satisfies_the_protocol(predictor: PersonPredictor) -> None:
+    assert isinstance(predictor, PersonPredictor)
+    assert isinstance(predictor.identity, ModelIdentity)
+    assert predictor.identity.name
+    assert predictor.identity.body_name in {"open", "smpl"}
+
+
+def test_no_images_give_no_results(predictor: PersonPredictor) -> None:
+    assert predictor.predict([]) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(832, 512), (416, 256), (300, 500), (832, 40), (7, 5)])
+def test_one_valid_result_for_each_image(predictor: PersonPredictor, width: int, height: int) -> None:
+    results = predictor.predict([photo(width, height), fakes.ground(width, height)])
+    assert [type(result) for result in results] == [Detections, Detections]  # shapes and dtypes: Detections checks
+    for result in results:
+        assert ((result.scores >= 0.0) & (result.scores <= 1.0)).all()
+        assert (result.boxes_xyxy[:, :2] < result.boxes_xyxy[:, 2:]).all()
+        assert (result.boxes_xyxy >= -0.5).all()
+        assert (result.boxes_xyxy <= np.array([width, height, width, height]) + 0.5).all()
+
+
+def test_images_of_different_sizes_in_one_call(predictor: PersonPredictor) -> None:
+    sizes = [(832, 512), (208, 128), (500, 300)]
+    together = predictor.predict([photo(*size) for size in sizes])
+    alone = [predictor.predict([photo(*size)])[0] for size in sizes]
+    assert len(together) == len(sizes)
+    for both, one in zip(together, alone, strict=True):
+        assert len(both) == len(one)
+        np.testing.assert_allclose(both.boxes_xyxy, one.boxes_xyxy, atol=0.5)
+
+
+def test_nobody_is_an_ordinary_result(predictor: PersonPredictor) -> None:
+    (result,) = predictor.predict([np.zeros((64, 96, 3), dtype=np.uint8)])
+    assert len(result) == len(result.boxes_xyxy)
+    if isinstance(predictor, fakes.FakePredictor):
+        assert len(result) == 0
+        assert result.masks is not None
+        assert result.masks.shape == (0, 28, 28)
+
+
+def test_rotations_are_rotations(predictor: PersonPredictor) -> None:
+    (result,) = predictor.predict([photo(832, 512)])
+    products = result.rotmats @ result.rotmats.transpose(0, 1, 3, 2)
+    np.testing.assert_allclose(products, np.broadcast_to(np.eye(3), products.shape), atol=ROTATION_TOLERANCE)
+    np.testing.assert_allclose(np.linalg.det(result.rotmats), 1.0, atol=ROTATION_TOLERANCE)
+
+
+def test_joints_are_root_relative_and_confidence_is_zero_outside(predictor: PersonPredictor) -> None:
+    (result,) = predictor.predict([photo(832, 512)])
+    np.testing.assert_allclose(result.joints3d_m[:, 0], 0.0, atol=1e-5)
+    x, y, confidence = result.joints2d[..., 0], result.joints2d[..., 1], result.joints2d[..., 2]
+    outside = (x < 0) | (y < 0) | (x >= 832) | (y >= 512)
+    assert ((confidence >= 0.0) & (confidence <= 1.0)).all()
+    assert (confidence[outside] == 0.0).all()
+
+
+def test_the_fake_agrees_with_the_library_camera() -> None:
+    torch = pytest.importorskip("torch")
+    body = pytest.importorskip("mili_core.body")
+    width, height = 640, 500
+    (found,) = fakes.factory("cpu").predict([photo(width, height)])
+    assert len(found) == 2
+    camera = body.virtual_camera(width, height)
+    placed = torch.tensor(found.joints3d_m + found.transl_m[:, None])
+    points = body.project(placed, camera.focal_px, (camera.principal_x, camera.principal_y)).numpy()
+    np.testing.assert_allclose(points, found.joints2d[..., :2], atol=PROJECTION_TOLERANCE_PX)
+    scale = body.letterbox_scale(width, height)
+    weak = body.translation_from_weak(torch.tensor(found.cam_crop), torch.tensor(found.crop_boxes_xyxy * scale))
+    np.testing.assert_allclose(weak.numpy(), found.transl_m, rtol=1e-4)
+
+
+def test_the_fake_finds_what_was_planted() -> None:
+    image = fakes.ground(400, 300)
+    fakes.plant(image, (20, 30, 60, 130))
+    fakes.plant(image, (200, 100, 230, 190), ellipse=False)
+    (found,) = fakes.factory("cpu").predict([image])
+    order = np.argsort(found.boxes_xyxy[:, 0])
+    np.testing.assert_array_equal(found.boxes_xyxy[order], [[20, 30, 60, 130], [200, 100, 230, 190]])
+    assert found.masks is not None
+    ellipse, rectangle = found.masks[order].mean(axis=(1, 2))
+    assert abs(ellipse - np.pi / 4) < 0.01
+    assert rectangle == 1.0
+
+
+def test_the_fake_fails_where_it_is_told_to() -> None:
+    image = fakes.ground(32, 32)
+    image[3, 4] = fakes.RAISES
+    with pytest.raises(RuntimeError, match="told to raise"):
+        fakes.factory("cpu").predict([image])
