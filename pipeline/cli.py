@@ -38,27 +38,26 @@ class _Leaf:
     many: bool = False
 
 
-def run_job(job: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> int:
+def guarded(job: Callable[[], int], *, debug: bool = False) -> int:
     """Gives the exit code of a job; whatever goes wrong is said on stderr in one line a problem.
 
     Args:
-        job: takes the command-line arguments, returns its exit code.
-        arguments: those of the process when not given. With --debug among them, tracebacks are shown.
+        job: does the work and returns its exit code.
+        debug: show tracebacks as well.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return job(arguments)
+        return job()
     except SystemExit as end:  # argparse ends --help this way
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     except KeyboardInterrupt:
-        return _fail(["interrupted; run the same command again to go on"], EXIT_INTERRUPTED, debug=False)
+        return _fail(["interrupted; run the same command again to go on"], EXIT_INTERRUPTED, debug=debug)
     except ValidationError as error:
-        return _fail(validation_lines(error), EXIT_USAGE, debug="--debug" in arguments)
+        return _fail(validation_lines(error), EXIT_USAGE, debug=debug)
     except MiliError as error:
-        return _fail(str(error).splitlines(), EXIT_USAGE, debug="--debug" in arguments)
+        return _fail(str(error).splitlines(), EXIT_USAGE, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last guard: a crash is one line and exit code 1
         message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        return _fail([f"crashed with {message} (--debug shows where)"], EXIT_CRASH, debug="--debug" in arguments)
+        return _fail([f"crashed with {message}; --debug shows where"], EXIT_CRASH, debug=debug)
 
 
 def parse_config(

@@ -41,7 +41,7 @@ class ModelSettings(_Group):
     )
     weights: Path | None = Field(default=None, description="safetensors file; the shipped weights when not given")
     body: Path | None = Field(default=None, description="body .npz; the shipped open body when not given")
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda)$", description="auto, cpu or cuda")
     score_threshold: float | None = Field(
         default=None, ge=0.0, le=1.0, description="least score of a detection; what the weights recommend by default"
     )
@@ -51,6 +51,11 @@ class ModelSettings(_Group):
         if self.factory is not None and (self.weights or self.body or self.score_threshold is not None):
             raise ValueError("weights, body and score_threshold are MILI's own; leave them out with a model factory")
         return self
+
+    def with_full_paths(self) -> ModelSettings:
+        """Gives the same settings for a process that works in another folder."""
+        paths = {"weights": self.weights, "body": self.body}
+        return self.model_copy(update={name: path.absolute() for name, path in paths.items() if path})
 
 
 class PlanSettings(_Group):
@@ -71,7 +76,7 @@ class RaySettings(_Group):
     gpus_per_actor: float | None = Field(default=None, ge=0.0, description="GPUs for each; 1 on cuda, else 0")
     threads: int = Field(default=1, ge=1, description="threads of each worker process")
     batch_blocks: int = Field(
-        default=16, ge=1, le=1024, description="blocks of a call of the model; part of what makes runs equal"
+        default=8, ge=1, le=1024, description="blocks of a call of the model; part of what makes runs equal"
     )
 
 

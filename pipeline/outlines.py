@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import contourpy
 import numpy as np
 import shapely
@@ -69,8 +71,8 @@ def _trace(mask: Float32Array, x0: float, y0: float, side_x: float, side_y: floa
     x = x0 + (np.arange(padded.shape[1], dtype=np.float64) - 0.5) * side_x
     y = y0 + (np.arange(padded.shape[0], dtype=np.float64) - 0.5) * side_y
     generator = contourpy.contour_generator(x, y, padded, fill_type=contourpy.FillType.OuterOffset)
-    filled = generator.filled(THRESHOLD, _ABOVE_ALL_PROBABILITIES)
-    points, offsets = filled[0], filled[1]
+    filled: Any = generator.filled(THRESHOLD, _ABOVE_ALL_PROBABILITIES)  # its type depends on fill_type's value
+    points, offsets = filled
     return shapely.MultiPolygon(
         [_polygon(np.split(ring, cuts[1:-1])) for ring, cuts in zip(points, offsets, strict=True)]
     )

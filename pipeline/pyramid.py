@@ -18,6 +18,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, pairwise
@@ -206,17 +207,27 @@ def ensure_pyramid(ref: FrameRef, path: Path, *, overwrite: bool = False) -> Pyr
 class _LevelWriter:
     """Collects one row (or column) of shards, writes it when it is full, and feeds the next level.
 
-    Shards come in one order along the axis, forwards or backwards, and each is written exactly once.
+    Shards come in one order along the axis, forwards or backwards, and each is written exactly once. With an
+    executor of one thread, writing overlaps with collecting: a second buffer is filled meanwhile.
     """
 
-    def __init__(self, array: zarr.Array[Any], axis: Axis, next_level: _LevelWriter | None) -> None:
+    def __init__(
+        self,
+        array: zarr.Array[Any],
+        axis: Axis,
+        next_level: _LevelWriter | None,
+        executor: ThreadPoolExecutor | None = None,
+    ) -> None:
         self._array = array
+        self._executor = executor
         self._axis = axis
         self._next = next_level
         self._length = int(array.shape[axis])
         shape = [int(side) for side in array.shape]
         shape[axis] = min(SHARD, self._length)
         self._buffer = np.empty(shape, dtype=np.uint8)
+        self._spare = np.empty(shape if executor else 0, dtype=np.uint8)
+        self._writing: Future[None] | None = None
         self._shard = -1
         self._filled = 0
         self._written = 0
@@ -230,7 +241,8 @@ class _LevelWriter:
             self.commit(stop - first)
 
     def finish(self) -> None:
-        """Checks that every shard was written."""
+        """Waits for the last shard and checks that every one was written."""
+        self._wait()
         assert self._written == self._length, f"{self._written} of {self._length} rows were written"
 
     def reserve(self, start: int, count: int) -> UInt8Array:
@@ -248,13 +260,25 @@ class _LevelWriter:
         if self._filled < extent:
             return
         full = self._buffer[_region(self._axis, 0, extent)]
+        self._filled = 0
+        if self._executor is None:
+            self._pass_on(full, start)
+            return
+        self._wait()
+        self._writing = self._executor.submit(self._pass_on, full, start)
+        self._buffer, self._spare = self._spare, self._buffer
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _pass_on(self, full: UInt8Array, start: int) -> None:
         self._write(full, start)
         if self._next is not None:
-            half = (extent + 1) // 2
+            half = (full.shape[self._axis] + 1) // 2
             for plane, out in zip(full, self._next.reserve(start // 2, half), strict=True):
                 halve(plane, out)
             self._next.commit(half)
-        self._filled = 0
 
     def _write(self, full: UInt8Array, start: int) -> None:
         extent = full.shape[self._axis]
@@ -319,13 +343,14 @@ def _build(ref: FrameRef, source: Source, path: Path) -> None:
 
 def _write_levels(strips: Iterable[Strip], arrays: Sequence[zarr.Array[Any]], axis: Axis, *, backwards: bool) -> None:
     """Pours the strips of level 0 through all levels."""
-    writers: list[_LevelWriter] = []
-    for array in reversed(arrays):
-        writers.append(_LevelWriter(array, axis, writers[-1] if writers else None))
-    for strip in strips:
-        writers[-1].add(strip.pixels, strip.y if axis == _ROWS else strip.x, backwards=backwards)
-    for writer in writers:
-        writer.finish()
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        writers: list[_LevelWriter] = []
+        for level, array in reversed(list(enumerate(arrays))):
+            writers.append(_LevelWriter(array, axis, writers[-1] if writers else None, None if level else executor))
+        for strip in strips:
+            writers[-1].add(strip.pixels, strip.y if axis == _ROWS else strip.x, backwards=backwards)
+        for writer in reversed(writers):
+            writer.finish()
 
 
 def _axis_of(strip: Strip, ref: FrameRef) -> Axis:

@@ -49,7 +49,6 @@ from schemas.people import (
     null_column,
 )
 
-
 PART_NAME = "part-0.parquet"
 ROW_GROUP_ROWS = 65_536
 

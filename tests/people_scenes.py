@@ -32,7 +32,7 @@ BLOCKS = (
 def rotations(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
     """Gives random rotations (*shape, 3, 3), any angle."""
     matrix, _ = np.linalg.qr(rng.normal(size=(*shape, 3, 3)))
-    return (matrix * np.linalg.det(matrix)[..., None, None]).astype(np.float32)
+    return np.asarray(matrix * np.linalg.det(matrix)[..., None, None], dtype=np.float32)
 
 
 def random_bodies(rng: np.random.Generator, count: int, boxes_frame: NDArray[np.float64]) -> Bodies:
@@ -96,10 +96,10 @@ def slab_body(width_m: float = 0.5, height_m: float = 1.8, thickness_m: float = 
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float32)
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     faces = np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], dtype=np.int64)
-    template = signs * half
+    template = (signs * half).astype(np.float32)
     shapedirs = np.zeros((8, 3, 10), dtype=np.float32)
     shapedirs[:, 1, 0] = 0.1 * template[:, 1]
     weights = np.zeros((8, 24), dtype=np.float32)
     weights[:, 0] = 1
-    regressor = np.full((24, 8), 1 / 8, dtype=np.float32)
+    regressor = np.full((24, 8), 0.125, dtype=np.float32)
     return BodyModel("open", template, shapedirs, None, regressor, weights, np.array(PARENTS, dtype=np.int64), faces)

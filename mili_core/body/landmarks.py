@@ -20,7 +20,9 @@ _FINGERS = 5
 Mask = NDArray[np.bool_]
 
 
-def find_landmarks(vertices: Float32Array, joints: Float32Array, weights: Float32Array, faces: Int64Array) -> Int64Array:
+def find_landmarks(
+    vertices: Float32Array, joints: Float32Array, weights: Float32Array, faces: Int64Array
+) -> Int64Array:
     """Gives the ids of the 21 landmark vertices, (21,) in the order of VERTEX_NAMES.
 
     Args:

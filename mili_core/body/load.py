@@ -41,6 +41,8 @@ def load_body(path: Path | None = None) -> BodyModel:
 
 def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     """Gives the arrays of a npz file by name; refuses object arrays, which would need unpickling."""
+    if not zipfile.is_zipfile(path):
+        raise BodyError(f"{path} cannot be read as a plain npz (not a zip archive): {CONVERT_HINT}")
     try:
         with np.load(path, allow_pickle=False) as file:
             known = [key for key in (*REQUIRED_KEYS, *OPTIONAL_KEYS) if key in file.files]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from mili_core.raster.contract import EMPTY_ID, NEAR_M, SUBPIXELS, Raster
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _fill(  # noqa: C901, PLR0915 - one hot loop, split functions cost a third of the speed
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill(  # noqa: C901 - one hot loop, split functions cost a third of the speed
     vertices: NDArray[np.float32],
     faces: NDArray[np.int64],
     depth: NDArray[np.float32],

@@ -55,11 +55,11 @@ def rasterise_tensors(vertices: Tensor, faces: Tensor, width: int, height: int) 
         side = 1 << bucket
         members = torch.nonzero(buckets == bucket).flatten()
         if side * side <= CHUNK_SAMPLES:
-            for chunk in members.split(CHUNK_SAMPLES // (side * side)):
+            for chunk in torch.split(members, CHUNK_SAMPLES // (side * side)):
                 _splat(triangles, chunk, side, (0, side), width, keys)
         else:
             rows = max(1, CHUNK_SAMPLES // side)
-            for member in members.split(1):
+            for member in torch.split(members, 1):
                 for row in range(0, side, rows):
                     _splat(triangles, member, side, (row, min(side, row + rows)), width, keys)
     return _resolve(vertices, faces, keys, width, height)
@@ -103,14 +103,10 @@ def _edge_functions(corners: Tensor, signed_area: Tensor, centres: Tensor) -> tu
     return values, owned
 
 
-def _splat(
-    triangles: _Triangles, members: Tensor, side: int, rows: tuple[int, int], width: int, keys: Tensor
-) -> None:
-    """Lowers `keys` (depth bits << 32 | triangle id) by the given triangles over side x (rows) pixels of their boxes."""
+def _splat(triangles: _Triangles, members: Tensor, side: int, rows: tuple[int, int], width: int, keys: Tensor) -> None:
+    """Lowers `keys` (depth bits << 32 | triangle id) by the given triangles over the given rows of their boxes."""
     device = keys.device
-    row, column = torch.meshgrid(
-        torch.arange(*rows, device=device), torch.arange(side, device=device), indexing="ij"
-    )
+    row, column = torch.meshgrid(torch.arange(*rows, device=device), torch.arange(side, device=device), indexing="ij")
     offsets = torch.stack([column.flatten(), row.flatten()], dim=1)
     pixels = triangles.first[members][:, None] + offsets[None]
     inside_box = (pixels <= triangles.last[members][:, None]).all(dim=2)
@@ -132,9 +128,7 @@ def _depth(values: Tensor, signed_area: Tensor, depths: Tensor) -> tuple[Tensor,
     return depth, weights * depth[..., None]
 
 
-def _resolve(
-    vertices: Tensor, faces: Tensor, keys: Tensor, width: int, height: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _resolve(vertices: Tensor, faces: Tensor, keys: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
     device = keys.device
     depth = torch.full((height * width,), torch.inf, dtype=torch.float32, device=device)
     ids = torch.full((height * width,), EMPTY_ID, dtype=torch.int32, device=device)

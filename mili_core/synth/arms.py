@@ -128,9 +128,7 @@ def _set_both(rng: np.random.Generator, angles: Float64Array, arm: Arm) -> Float
     return angles
 
 
-def _set_arm(
-    rng: np.random.Generator, angles: Float64Array, side: tuple[Joint, Joint, Joint, Joint], arm: Arm
-) -> None:
+def _set_arm(rng: np.random.Generator, angles: Float64Array, side: tuple[Joint, Joint, Joint, Joint], arm: Arm) -> None:
     """Draws one arm of every pose, in place."""
     shoulder, elbow, wrist, hand = side
     count = len(angles)

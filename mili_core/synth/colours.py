@@ -78,15 +78,17 @@ def draw_colours(rng: np.random.Generator, palette: Palette, count: int, jitter:
 def to_linear(srgb_255: NDArray[np.floating]) -> Float32Array:
     """Gives linear light 0..1, float32, of sRGB values 0..255 of any shape."""
     value = np.asarray(srgb_255, dtype=np.float32) / 255.0
-    linear: Float32Array = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    linear: Float32Array = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
     return linear
 
 
 _CURVE_STEPS = 4096
 _CURVE_INPUT = np.linspace(0.0, 1.0, _CURVE_STEPS, dtype=np.float64)
-_CURVE = np.where(
-    _CURVE_INPUT <= 0.0031308, 12.92 * _CURVE_INPUT, 1.055 * _CURVE_INPUT ** (1.0 / 2.4) - 0.055
-).astype(np.float32) * np.float32(255.0)
+_CURVE = np.where(_CURVE_INPUT <= 0.0031308, 12.92 * _CURVE_INPUT, 1.055 * _CURVE_INPUT ** (1.0 / 2.4) - 0.055).astype(
+    np.float32
+) * np.float32(255.0)
 
 
 def to_srgb(linear: Float32Array) -> Float32Array:
@@ -95,4 +97,5 @@ def to_srgb(linear: Float32Array) -> Float32Array:
     A table of 4096 steps: darker than step 1 it is off by less than half a grey level.
     """
     index = np.clip(linear * (_CURVE_STEPS - 1) + 0.5, 0.0, _CURVE_STEPS - 1.0).astype(np.int32)
-    return _CURVE[index]
+    srgb: Float32Array = _CURVE[index]
+    return srgb

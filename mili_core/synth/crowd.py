@@ -108,7 +108,8 @@ def _candidates(rng: np.random.Generator, camera: SceneCamera, placement: Placem
     spots = np.stack([rng.uniform(-1.0, 1.0, _CANDIDATES) * half_width, ahead], axis=1)
     boxes = _approximate_boxes(camera, spots)
     kept = (ahead > 0.5) & (_inside_share(boxes, camera.width, camera.height) >= placement.inside)
-    return spots[kept]
+    chosen: Float64Array = spots[kept]
+    return chosen
 
 
 def _approximate_boxes(camera: SceneCamera, spots: Float64Array) -> Float64Array:
@@ -120,7 +121,8 @@ def _approximate_boxes(camera: SceneCamera, spots: Float64Array) -> Float64Array
     foot_px, top_px = camera.project(foot), camera.project(top)
     half = 0.25 * camera.focal_px / depth
     centre = 0.5 * (foot_px[:, 0] + top_px[:, 0])
-    return np.stack([centre - half, top_px[:, 1], centre + half, foot_px[:, 1]], axis=1)
+    boxes: Float64Array = np.stack([centre - half, top_px[:, 1], centre + half, foot_px[:, 1]], axis=1)
+    return boxes
 
 
 def _inside_share(boxes: Float64Array, width: int, height: int) -> Float64Array:
@@ -151,7 +153,7 @@ def place(rig: Rig, camera: SceneCamera, rotmats: Float32Array, betas: Float32Ar
     skeleton = (joints - pelvis[:, None]) @ turn.T + centre[:, None]
     rotated = rotmats.copy()
     rotated[:, 0] = turn @ rotmats[:, 0]
-    rest = rig.body.v_template + np.tensordot(betas, rig.body.shapedirs, axes=(1, 2))
+    rest_y = rig.body.v_template[:, 1:2] + rig.body.shapedirs[:, 1] @ betas.T
     return Crowd(
         rotmats=rotated,
         betas=betas,
@@ -159,5 +161,5 @@ def place(rig: Rig, camera: SceneCamera, rotmats: Float32Array, betas: Float32Ar
         transl_m=(centre - pelvis).astype(np.float32),
         vertices_m=vertices.astype(np.float32),
         joints_m=skeleton.astype(np.float32),
-        standing_m=np.ptp(rest[..., 1], axis=1).astype(np.float32),
+        standing_m=np.ptp(rest_y, axis=0).astype(np.float32),
     )

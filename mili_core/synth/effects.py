@@ -54,7 +54,8 @@ def develop(linear: Float32Array, film: Film, rng: np.random.Generator) -> NDArr
     # Noise of the sensor is partly common to the colours.
     grey += film.noise * 0.8 * rng.standard_normal((*grey.shape[:2], 1), dtype=np.float32)
     grey += film.noise * 0.6 * rng.standard_normal(grey.shape, dtype=np.float32)
-    return np.clip(grey + 0.5, 0.0, 255.0).astype(np.uint8)
+    photo: NDArray[np.uint8] = np.clip(grey + 0.5, 0.0, 255.0).astype(np.uint8)
+    return photo
 
 
 def _blur(rows: Float32Array, weight: float) -> Float32Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ Float32Array = NDArray[np.float32]
 
 SIDE = 512
 """Texels along one period: centimetre detail over a period of metres."""
+
+POOL = 8
+"""How many different fields there are: enough that no training sees one pattern only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,13 +48,15 @@ class NoiseField:
         return values
 
 
-def draw_noise(rng: np.random.Generator, roughness: float) -> NoiseField:
-    """Gives a random noise field.
+@lru_cache(maxsize=POOL)
+def noise_field(number: int, roughness: float) -> NoiseField:
+    """Gives one of the fixed noise fields; they are kept, since making one takes longer than a small render.
 
     Args:
-        rng: source of all randomness.
+        number: which one.
         roughness: exponent of the amplitude spectrum 1 / f^roughness; 1 is natural, more is smoother.
     """
+    rng = np.random.default_rng(number)
     frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None]) * SIDE
     amplitude = np.where(frequency > 0, 1.0, 0.0) / np.maximum(frequency, 1.0) ** roughness
     spectrum = amplitude * np.exp(2j * np.pi * rng.random(frequency.shape))

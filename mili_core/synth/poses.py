@@ -107,7 +107,9 @@ def walk(rng: np.random.Generator, count: int) -> Float64Array:
 def run(rng: np.random.Generator, count: int) -> Float64Array:
     """Gives people who run, elbows bent, trunk forward."""
     vigour = rng.uniform(0.6, 1.2, count)
-    angles = _gait(rng.uniform(0.0, 2.0 * np.pi, count), 38.0 * vigour, 16.0 * vigour, 95.0 * vigour, 18.0 + 6.0 * vigour)
+    angles = _gait(
+        rng.uniform(0.0, 2.0 * np.pi, count), 38.0 * vigour, 16.0 * vigour, 95.0 * vigour, 18.0 + 6.0 * vigour
+    )
     angles[:, Joint.PELVIS, Angle.PITCH] = np.deg2rad(10.0 * vigour)
     hang_arms(rng, angles)
     _swing_arms(angles, np.deg2rad(38.0 * vigour))
@@ -285,7 +287,9 @@ def _gait(
         angles[:, hip, Angle.YAW] = np.deg2rad(5.0)
         angles[:, knee, Angle.PITCH] = np.deg2rad(stance_deg + knee_deg * fold)
         angles[:, ankle, Angle.PITCH] = np.deg2rad(18.0 * push_off - 5.0 * (1.0 - push_off))
-        angles[:, MIRROR[Joint.RIGHT_FOOT] if side == 0 else Joint.RIGHT_FOOT, Angle.PITCH] = -np.deg2rad(25.0) * push_off
+        angles[:, MIRROR[Joint.RIGHT_FOOT] if side == 0 else Joint.RIGHT_FOOT, Angle.PITCH] = (
+            -np.deg2rad(25.0) * push_off
+        )
     # Trunk and pelvis turn against each other.
     for spine in _SPINE:
         angles[:, spine, Angle.YAW] = np.deg2rad(0.07 * hip_deg) * np.sin(phase)

@@ -32,7 +32,7 @@ def sun_shadow(
         window: part of the image.
     """
     shade = np.zeros((window.height, window.width), dtype=np.float32)
-    down = camera.world_to_camera[1]
+    down = camera.world_to_camera[:, 1]
     sun_camera = camera.world_to_camera @ sun
     for vertices in crowd.vertices_m:
         above = camera.height_m - vertices @ down
@@ -53,7 +53,7 @@ def sun_shadow(
 def contact_shadow(camera: SceneCamera, crowd: Crowd, window: ImageWindow) -> Float32Array:
     """Gives (H, W) float32 light that is left on the ground, 1 away from feet, towards 0.45 under them."""
     light = np.ones((window.height, window.width), dtype=np.float32)
-    down = camera.world_to_camera[1]
+    down = camera.world_to_camera[:, 1]
     feet = crowd.joints_m[:, _FEET].reshape(-1, 3).astype(np.float64)
     above = camera.height_m - feet @ down
     spots = feet + above[:, None] * down
@@ -61,7 +61,9 @@ def contact_shadow(camera: SceneCamera, crowd: Crowd, window: ImageWindow) -> Fl
         if spot[2] < 0.3:
             continue
         reach = 3.0 * CONTACT_M
-        ring = spot + np.array([[-reach, 0, 0], [reach, 0, 0], [0, 0, -reach], [0, 0, reach]]) @ camera.world_to_camera.T
+        ring = (
+            spot + np.array([[-reach, 0, 0], [reach, 0, 0], [0, 0, -reach], [0, 0, reach]]) @ camera.world_to_camera.T
+        )
         if ring[:, 2].min() < 0.2:
             continue
         box = pixel_box(camera.project(ring), window)

@@ -13,6 +13,10 @@ from mili_core.synth.rig import Field, Rig
 Float32Array = NDArray[np.float32]
 
 
+OFF_HEAD = -0.9
+"""`Field.HEAD` is -1 off head and neck; interpolation may lift that by a rounding error."""
+
+
 class Region:
     """Values that `regions` gives."""
 
@@ -153,9 +157,13 @@ def _has_hair(rig: Rig, points: Float32Array, outfits: Outfits) -> NDArray[np.bo
     line = np.where(outfits.hairline > 1.0, 2.0, line)
     cap = head > line
     below_chin = np.clip(rig.neck_y + 0.1 - y, 0.0, None)
-    back = (points[:, Field.Z] < 0.0) & (np.abs(points[:, Field.X]) < rig.head_half_width * 1.05) & (y > rig.shoulder_y - 0.2)
+    back = (
+        (points[:, Field.Z] < 0.0)
+        & (np.abs(points[:, Field.X]) < rig.head_half_width * 1.05)
+        & (y > rig.shoulder_y - 0.2)
+    )
     hanging = back & (below_chin < outfits.long_hair) & (outfits.long_hair > 0) & (points[:, Field.ARM] < 0)
-    veil = (head > -1.0) & (front < 0.15) & (outfits.long_hair > 0)
+    veil = (head > OFF_HEAD) & (front < 0.15) & (outfits.long_hair > 0)
     has: NDArray[np.bool_] = cap | hanging | veil
     return has
 

@@ -44,6 +44,14 @@ def pixel_box(points_px: NDArray[np.floating], window: ImageWindow) -> ImageWind
     return ImageWindow(int(left), int(top), int(right - left), int(bottom - top))
 
 
+def touching(boxes_px: NDArray[np.float64], window: ImageWindow) -> list[int]:
+    """Gives the indices of the boxes (N, 4) xyxy that overlap a window, ascending."""
+    low = window.origin
+    high = low + np.array([window.width, window.height])
+    overlap = (boxes_px[:, :2] < high).all(axis=1) & (boxes_px[:, 2:] > low).all(axis=1)
+    return [int(index) for index in np.flatnonzero(overlap)]
+
+
 def front_faces(screen: NDArray[np.float32], faces: NDArray[np.int64]) -> NDArray[np.int64]:
     """Gives the indices of the faces that look at the camera.
 

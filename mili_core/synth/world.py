@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from mili_core.synth.camera import SceneCamera
 from mili_core.synth.colours import to_linear
-from mili_core.synth.noise import NoiseField, draw_noise
+from mili_core.synth.noise import POOL, NoiseField, noise_field
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
-FAR_M = 400.0
-"""Ground beyond this is drawn as haze."""
+HAZE_M = 1200.0
+"""Distance at which haze has taken two thirds of the contrast: a clear day in a city."""
 
 _GROUNDS = ((150, 146, 140), (112, 112, 114), (128, 118, 104), (96, 110, 74), (176, 168, 154), (84, 82, 82))
 _WALLS = ((156, 146, 132), (120, 116, 112), (186, 178, 164), (126, 92, 78), (98, 104, 112), (204, 200, 192))
@@ -77,7 +77,7 @@ def draw_world(rng: np.random.Generator, *, nearest_wall_m: float) -> World:
         wall_height_m=0.0 if rng.random() < 0.2 else rng.uniform(3.0, 25.0),
         window_m=(rng.uniform(1.8, 4.5), rng.uniform(2.6, 4.0)),
         sky=_vary(rng, _SKIES),
-        noise=draw_noise(rng, 1.15),
+        noise=noise_field(int(rng.integers(POOL)), 1.15),
     )
 
 
@@ -116,10 +116,16 @@ def backdrop(camera: SceneCamera, world: World, left: int, top: int, width: int,
     for mask, paint in ((on_ground, _ground), (on_wall, _wall)):
         reach = (ground_range if paint is _ground else wall_range)[mask]
         surface, sun_share = paint(world, rays[mask] * reach[:, None], reach / np.float32(camera.focal_px))
-        haze = (1.0 - np.exp(-reach / FAR_M))[:, None]
-        colour[mask] = surface * (1.0 - haze) + world.sky * haze
-        sunlit[mask] = sun_share * (1.0 - haze[:, 0])
+        colour[mask] = through_haze(surface, reach, world.sky)
+        sunlit[mask] = sun_share * np.exp(-reach / HAZE_M)
     return Backdrop(colour, sunlit)
+
+
+def through_haze(light: Float32Array, distance_m: Float32Array, sky: Float32Array) -> Float32Array:
+    """Gives what is left of light (N, 3) over distances (N,) in haze of the sky's colour (3,)."""
+    clear = np.exp(-distance_m / np.float32(HAZE_M))[:, None]
+    hazy: Float32Array = light * clear + sky * (np.float32(1.0) - clear)
+    return hazy
 
 
 def _sky(world: World, rays: Float32Array) -> Float32Array:
@@ -135,14 +141,18 @@ def _ground(world: World, points: Float32Array, px_m: Float32Array) -> tuple[Flo
     # Seen at a grazing angle a pixel covers far more ground ahead than aside.
     stretch = np.clip(np.abs(z) / np.maximum(points[:, 1], 0.2), 1.0, 50.0)
     footprint = px_m * np.sqrt(stretch)
-    texture = world.noise.at(x / 3.0, z / 3.0, footprint / 3.0) + 1.2 * world.noise.at(x / 41.0, z / 41.0, footprint / 41.0)
+    texture = world.noise.at(x / 3.0, z / 3.0, footprint / 3.0) + 1.2 * world.noise.at(
+        x / 41.0, z / 41.0, footprint / 41.0
+    )
     value = np.exp(world.contrast * texture)
     if world.paving_m > 0:
         joint = 0.012 + footprint
         seam = np.maximum(_seam(x, world.paving_m, joint), _seam(z, world.paving_m, joint))
         value = value * (1.0 - 0.35 * seam * np.clip(0.012 / footprint, 0.0, 1.0))
         slab = np.sin(12.9898 * np.floor(x / world.paving_m) + 78.233 * np.floor(z / world.paving_m)) * 43758.5453
-        value = value * (1.0 + 0.12 * (slab - np.floor(slab) - 0.5) * np.clip(world.paving_m / (4.0 * footprint), 0.0, 1.0))
+        value = value * (
+            1.0 + 0.12 * (slab - np.floor(slab) - 0.5) * np.clip(world.paving_m / (4.0 * footprint), 0.0, 1.0)
+        )
     sun = world.sun_light * max(0.0, -float(world.sun[1]))
     light = world.sky_light + sun
     return (world.ground * light) * value[:, None].astype(np.float32), np.full(
@@ -153,7 +163,8 @@ def _ground(world: World, points: Float32Array, px_m: Float32Array) -> tuple[Flo
 def _seam(position: Float32Array, period: float, width: Float32Array) -> Float32Array:
     """Gives 1 within `width` of a multiple of `period`, else 0."""
     offset = np.abs(np.mod(position / period + 0.5, 1.0) - 0.5) * period
-    return (offset < 0.5 * width).astype(np.float32)
+    seam: Float32Array = (offset < 0.5 * width).astype(np.float32)
+    return seam
 
 
 def _wall(world: World, points: Float32Array, px_m: Float32Array) -> tuple[Float32Array, Float32Array]:

@@ -37,7 +37,9 @@ def imagenet_lite0() -> dict[str, Tensor]:
     matched = {}
     for (name, value), (_, stored) in zip(ours.items(), theirs, strict=False):
         if value.shape != stored.shape:
-            raise WeightsError(f"ImageNet weights do not fit: {name} is {tuple(value.shape)}, not {tuple(stored.shape)}")
+            raise WeightsError(
+                f"ImageNet weights do not fit: {name} is {tuple(value.shape)}, not {tuple(stored.shape)}"
+            )
         matched[name] = stored
     if len(matched) != len(ours):
         raise WeightsError(f"ImageNet weights do not fit: {len(matched)} of {len(ours)} tensors")

@@ -125,9 +125,7 @@ def freeze_norms(model: Mili) -> None:
             module.eval()
 
 
-def _step(
-    state: TrainState, bodies: BodySupervision | None, batch: Batch, settings: TrainSettings
-) -> dict[str, float]:
+def _step(state: TrainState, bodies: BodySupervision | None, batch: Batch, settings: TrainSettings) -> dict[str, float]:
     torch.manual_seed(settings.seed * 1_000_003 + state.step)  # sampling and dropout depend on the step alone
     freeze_norms(state.model)
     for group in state.optimiser.param_groups:
@@ -135,7 +133,7 @@ def _step(
     terms = training_losses(state.model, bodies, batch, Sampling())
     total = terms.total()
     if not torch.isfinite(total):
-        raise DivergedError(f"loss is {float(total)} at step {state.step}, images {', '.join(batch.ids)}")
+        raise DivergedError(f"loss is {total.item()} at step {state.step}, images {', '.join(batch.ids)}")
     state.optimiser.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
     nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)

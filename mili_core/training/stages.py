@@ -16,17 +16,32 @@ from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import ModelConfig
 from mili_core.datasets.augment import AugmentSettings
 from mili_core.datasets.mixture import MixtureSource
+from mili_core.datasets.sample import Sample
 from mili_core.nets.mili import Mili
 from mili_core.synth.poses import sample_poses
-from mili_core.synth.samples import RenderSource
+from mili_core.synth.samples import render_sample
 from mili_core.training.initial import initial_model, learn_poses
 from mili_core.training.loop import TrainSettings, train
 from mili_core.training.sources import mixture, photo_sources
 from mili_core.training.step import BodySupervision
-from mili_core.weights import save_weights
+from mili_core.weights import read_weights, save_weights
 
 Stage = Literal["detection", "full"]
 PRIOR_POSES = 20_000  # enough for a 138-dimensional covariance
+RENDERED_PEOPLE = (3, 9)  # an image, upper end excluded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderSource:
+    """Rendered images of a few clothed people with SMPL truth."""
+
+    body: BodyModel
+    width: int
+    height: int
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """Gives one rendered image."""
+        return render_sample(rng, self.body, self.width, self.height, int(rng.integers(*RENDERED_PEOPLE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +86,23 @@ def train_stage(
     if stage == "full":
         loaded = load_body(body)
         name, sha256 = loaded.name, loaded.sha256
-        supervision = _body_supervision(model, loaded, fresh=initial is None)
+        fresh = initial is None or read_weights(initial).body_sha256 != sha256
+        supervision = _body_supervision(model, loaded, fresh=fresh)
         sources.append(_render_source(sources, loaded, data.renders))
     stream = mixture(sources, AugmentSettings(), settings.seed)
     averaged = train(model, supervision, stream, settings, folder, log=log)
     model.load_state_dict(averaged)
     notes = {"stage": stage, "settings": asdict(settings), "seconds": _seconds(folder)}
     path = folder / "weights.safetensors"
-    save_weights(
-        path, model, config, body_name=name, body_sha256=sha256, score_threshold=score_threshold, notes=notes
-    )
+    save_weights(path, model, config, body_name=name, body_sha256=sha256, score_threshold=score_threshold, notes=notes)
     return path
 
 
 def _body_supervision(model: Mili, body: BodyModel, *, fresh: bool) -> BodySupervision:
-    """Returns what the SMPL head is held to; a head that was never trained starts at the mean pose."""
+    """Returns what the SMPL head is held to; a head not yet trained for this body starts at the mean pose."""
     poses = torch.from_numpy(sample_poses(np.random.default_rng(0), PRIOR_POSES))
     mean, prior = learn_poses(poses)
-    untrained = float(model.smpl_head.initial_state[6:144].sub(mean_free(model)).abs().sum()) == 0.0
-    if fresh or untrained:
+    if fresh:
         model.smpl_head.set_initial_pose(mean)
     return BodySupervision(SkinnedBody(body), prior)
 

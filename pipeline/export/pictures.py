@@ -195,7 +195,7 @@ def _with_legend(canvas: Image, text: str) -> Image:
     thickness = max(1, strip_height // 24)
     font = cv2.FONT_HERSHEY_SIMPLEX
     (text_width, text_height), _ = cv2.getTextSize(text, font, 1.0, thickness)
-    size = min(0.55 * strip_height / text_height, 0.97 * canvas.shape[1] / max(text_width, 1))
+    size = min(0.55 * strip_height / max(text_height, 1), 0.97 * canvas.shape[1] / max(text_width, 1))
     place = (strip_height // 3, round(0.5 * (strip_height + size * text_height)))
     cv2.putText(strip, text, place, font, size, (235, 235, 235), thickness, cv2.LINE_AA)
     return np.concatenate([canvas, strip])

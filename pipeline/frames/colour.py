@@ -51,7 +51,7 @@ def to_srgb(samples: Samples, space: ColourSpace) -> NDArray[np.uint8]:
     """Gives (h, w, 3) uint8 sRGB, C-contiguous, from stored samples (h, w, bands) uint8 or uint16."""
     colours = COLOURS[space.model]
     if space.model == "rgb" and samples.shape[2] == 3 and samples.dtype == np.uint8 and not space.needs_profile:
-        return np.ascontiguousarray(samples, dtype=np.uint8)
+        return samples.astype(np.uint8, order="C", copy=False)
     if space.palette is not None:
         return np.ascontiguousarray(space.palette[samples[..., 0]], dtype=np.uint8)
     stored = samples[..., :colours]
@@ -66,13 +66,16 @@ def to_srgb(samples: Samples, space: ColourSpace) -> NDArray[np.uint8]:
 
 
 def _to_uint8(samples: Samples) -> NDArray[np.uint8]:
-    return samples.astype(np.uint8) if samples.dtype == np.uint8 else (samples >> 8).astype(np.uint8)
+    high = samples if samples.dtype == np.uint8 else samples >> 8
+    eight: NDArray[np.uint8] = high.astype(np.uint8)
+    return eight
 
 
 def _over_white(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], kind: Alpha) -> NDArray[np.uint8]:
     opacity = alpha[..., None].astype(np.uint16)
     weighted = colour.astype(np.uint16) if kind == "premultiplied" else (colour * opacity + 127) // 255
-    return np.minimum(weighted + (255 - opacity), 255).astype(np.uint8)
+    blended: NDArray[np.uint8] = np.minimum(weighted + (255 - opacity), 255).astype(np.uint8)
+    return blended
 
 
 def _is_srgb(profile: bytes) -> bool:

@@ -63,8 +63,8 @@ def discover(inputs: Sequence[str], scene_id: str | None = None, frame_id: int |
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """Gives a sort key under which numbers in names count as numbers; equal keys fall back to the plain name."""
-    parts = re.split(r"(\d+)", path.name.casefold())
+    """Gives a sort key under which numbers in paths count as numbers; equal keys fall back to the plain path."""
+    parts = re.split(r"(\d+)", str(path).casefold())
     key = tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
     return key, str(path)
 
@@ -108,7 +108,7 @@ def _frames_of(text: str, path: Path) -> list[Path]:
     found = [item for item in candidates if _looks_like_frame(item)]
     if not found:
         raise MissingFileError(f"{nothing} ({', '.join(sorted(SUFFIXES))})")
-    return found
+    return sorted(found, key=natural_key)
 
 
 def _looks_like_frame(path: Path) -> bool:

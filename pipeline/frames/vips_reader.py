@@ -16,8 +16,8 @@ from pipeline.frames.stored import FocalTags, Rows, StoredImage, check_size, che
 from pipeline.frames.strip import strip_rows
 from pipeline.frames.vips import vips, vips_reason
 
-# libvips allocates what it hands out. In pieces this small malloc keeps reusing the same pages; in strips of several MiB
-# it returns them to the system each time, and faulting them in again takes longer than decoding.
+# libvips allocates what it hands out. In pieces this small malloc keeps reusing the same pages; in larger ones
+# (MiB) it gives them back to the system each time, and faulting them in again takes longer than decoding.
 FETCH_BYTES = 2**19
 
 _DTYPE = {"uchar": np.uint8, "ushort": np.uint16}

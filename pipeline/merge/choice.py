@@ -42,7 +42,8 @@ def preference(views: Views, group: Int64Array, whole: BoolArray, pairs: Pairs, 
     Returns:
         (N,) int64 view numbers. Whole views come before cut ones; ties go to the earlier view.
     """
-    return np.lexsort((np.arange(len(views)), -quality(views, group, whole, pairs, config), ~whole, group))
+    rank = -quality(views, group, whole, pairs, config)
+    return np.lexsort((np.arange(len(views)), rank, views.thin, ~whole, group))
 
 
 def quality(views: Views, group: Int64Array, whole: BoolArray, pairs: Pairs, config: MergeConfig) -> Float64Array:

@@ -18,10 +18,16 @@ class MergeConfig:
         cut_margin_px: network px; a side this near to an inner edge of its block is cut. Box heads are right to
             about two pixels, so a whole person nearer than that cannot be told from a cut one.
         cut_margin_share: the same as a share of the box's side, because the error of a box grows with the box.
+        near_margin_px: network px; a whole view nearer than this to an inner edge of its block may still be a cut
+            one that was drawn too small, so a left-over one is explained away like a cut one.
+        near_margin_share: the same as a share of the box's side.
         witness_margin_share: share of a view's side by which it must reach beyond another block's window (at least
             cut_margin_px of its own) to say that the other block saw only a part: two typical errors of a box.
         min_evidence_px: network px; the longer side, in the coarser block, that both views must show inside the
             area both blocks saw. Thinner strips look alike for everyone.
+        blur_px: network px of the coarser block; sides of two views that differ by no more may be the same side.
+            Half of a pair's similarity is the IoU under this allowance, or small people would never match.
+        blur_share: the same as a share of the smaller view's longer side, at most.
         contained: share of a cut fragment that must lie inside the other view: what is left after two boxes of
             typical error (5 % a side).
         opposite_px: network px of the coarser block; how far apart the sides opposite a cut may be, one and a half
@@ -50,6 +56,10 @@ class MergeConfig:
         agreement_weight: share of the mean similarity to the other whole views of the person: the middle one of
             several noisy boxes is the best.
         explain_inside: share of a left-over fragment that must lie in whole people for it to be a part of them.
+        explain_margin_share: share of its side by which the larger person's box is widened for that, an error of
+            the box.
+        sliver_px: network px; a person seen by nothing but strips cut off thinner than this is no person: the
+            block's neighbour shows more of whoever stands there.
         explain_px: network px; a block that showed the fragment's place at this size would have reported a person
             there.
         explain_whole_px: network px; the same for a left-over that no edge cuts, which may well be a small person
@@ -58,9 +68,13 @@ class MergeConfig:
     """
 
     cut_margin_px: float = 2.5
-    cut_margin_share: float = 0.03
+    cut_margin_share: float = 0.08
+    near_margin_px: float = 6.0
+    near_margin_share: float = 0.2
     witness_margin_share: float = 0.1
     min_evidence_px: float = 4.0
+    blur_px: float = 1.5
+    blur_share: float = 0.1
     contained: float = 0.85
     opposite_px: float = 3.0
     opposite_share: float = 0.04
@@ -78,7 +92,9 @@ class MergeConfig:
     clearance_weight: float = 0.5
     clearance_share: float = 0.1
     agreement_weight: float = 0.5
+    sliver_px: float = 4.0
     explain_inside: float = 0.7
+    explain_margin_share: float = 0.05
     explain_px: float = 24.0
     explain_whole_px: float = 64.0
     explain_whole_inside: float = 0.9

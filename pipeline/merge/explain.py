@@ -2,61 +2,102 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.pairs import overlapping
-from pipeline.merge.views import Views, area, intersect, longer_side
+from pipeline.merge.views import Views, area, intersect, longer_side, sides
 from pipeline.types import BoolArray, Float64Array, Int64Array
 
 
-def explained(
-    views: Views, group: Int64Array, people: Float64Array, whole: BoolArray, config: MergeConfig
-) -> BoolArray:
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """G groups of views as one box each.
+
+    Attributes:
+        boxes: (G, 4) float64, frame px from the frame's corner.
+        whole: (G,) bool, some view shows all of the person.
+        clear: (G,) bool, some view does so beyond doubt.
+    """
+
+    boxes: Float64Array
+    whole: BoolArray
+    clear: BoolArray
+
+
+def explained(views: Views, group: Int64Array, people: People, config: MergeConfig) -> BoolArray:
     """Says which groups are no people of their own, because whole people explain them.
 
-    A group of cut views is explained when it lies in a whole person and a block that saw that person whole showed
-    the place well without reporting anyone else there. A group that was seen whole may be a small person in front of
+    A group of cut views is explained when it lies in a whole person and a block that saw that person showed the
+    place well without reporting anyone else there. A group that was seen whole may be a small person in front of
     a large one: it is explained only if more blocks of the larger person miss it, where it shows well, than blocks
     report it. In both cases, no block may report the two side by side.
 
     Args:
         views: N views.
         group: (N,) group 0..G-1 of each view, -1 for none.
-        people: (G, 4) box of each group, frame px from the frame's corner.
-        whole: (G,) whether some view of the group is whole.
+        people: the G groups.
         config: the thresholds.
 
     Returns:
         (G,) bool.
     """
-    large = np.flatnonzero(whole)
-    part, k = overlapping(people, people[large])
+    large = np.flatnonzero(people.whole)
+    part, k = overlapping(people.boxes, _widened(people.boxes[large], config))
     larger = large[k]
-    inside = area(intersect(people[part], people[larger])) / area(people[part])
-    needed = np.where(whole[part], config.explain_whole_inside, config.explain_inside)
-    fits = (inside >= needed) & (area(people[part]) < area(people[larger]))
+    needed = np.where(people.clear[part], config.explain_whole_inside, config.explain_inside)
+    fits = _inside(people.boxes[part], _widened(people.boxes[larger], config)) >= needed
+    fits &= area(people.boxes[part]) < area(people.boxes[larger])
     part, larger = part[fits], larger[fits]
 
     witness, pair = _members(group, larger)
-    shown = people[part[pair]]
-    visible = area(intersect(shown, views.windows[witness]))
-    looked = visible >= config.contained * area(shown)
-    covered = (visible > 0.0) & (area(intersect(shown, views.boxes[witness])) >= config.explain_inside * visible)
-    size_px = longer_side(shown) * views.scale[witness]
-    finest = np.zeros(len(people), dtype=np.float64)
-    np.maximum.at(finest, group[group >= 0], views.scale[group >= 0])
-    own_px = longer_side(shown) * finest[part[pair]]
-    enough_px = np.where(whole[part[pair]], config.explain_whole_px, np.minimum(config.explain_px, own_px))
-    both = _has_view(views, group, part[pair], views.block[witness]) & covered
-    clear = covered & looked & (size_px >= enough_px) & (views.whole[witness] | ~whole[part[pair]])
+    suspect = part[pair]
+    shown = people.boxes[suspect]
+    seen = intersect(shown, views.windows[witness])
+    covered = _inside(seen, _widened(views.boxes[witness], config)) >= config.explain_inside
+    looked = area(seen) >= config.contained * area(shown)
+    well_px = np.minimum(
+        config.explain_px, longer_side(shown) * _finest_scale(views, group, len(people.boxes))[suspect]
+    )
+    well_px = np.where(people.clear[suspect], config.explain_whole_px, well_px)
+    clearly = looked & covered & (longer_side(shown) * views.scale[witness] >= well_px)
+    clearly &= views.whole[witness] | ~people.clear[suspect]
+    both = covered & _has_view(views, group, suspect, views.block[witness])
     together = np.bincount(pair, both, len(part)) > 0
-    absences = np.bincount(pair, clear & ~both, len(part))
-    sightings = np.bincount(group[group >= 0], minlength=len(people))[part]
-    gone = ~together & (absences > np.where(whole[part], sightings, 0))
-    result = np.zeros(len(people), dtype=np.bool_)
+    absences = np.bincount(pair, clearly & ~both, len(part))
+    sightings = np.bincount(group[group >= 0], minlength=len(people.boxes))[part]
+    gone = ~together & (absences > np.where(people.clear[part], sightings, 0))
+    result = np.zeros(len(people.boxes), dtype=np.bool_)
     result[part[gone]] = True
     return result
+
+
+def slivers(views: Views, group: Int64Array, count: int) -> BoolArray:
+    """Says which groups 0..count-1 consist of nothing but thin strips at the edges of their blocks."""
+    result = np.ones(count, dtype=np.bool_)
+    result[group[(group >= 0) & ~views.thin]] = False
+    return result
+
+
+def _finest_scale(views: Views, group: Int64Array, count: int) -> Float64Array:
+    """Gives the largest scale at which each group was seen (count,), network px per frame px."""
+    finest = np.zeros(count, dtype=np.float64)
+    np.maximum.at(finest, group[group >= 0], views.scale[group >= 0])
+    return finest
+
+
+def _widened(boxes: Float64Array, config: MergeConfig) -> Float64Array:
+    """Gives boxes (P, 4) with room for the error of their sides."""
+    room = config.explain_margin_share * sides(boxes)
+    return boxes + room * np.array([-1.0, -1.0, 1.0, 1.0])
+
+
+def _inside(boxes: Float64Array, others: Float64Array) -> Float64Array:
+    """Gives the (P,) share of boxes (P, 4) that lies in the other boxes, 0 where a box is empty."""
+    whole = area(boxes)
+    return np.divide(area(intersect(boxes, others)), whole, out=np.zeros_like(whole), where=whole > 0.0)
 
 
 def _members(group: Int64Array, wanted: Int64Array) -> tuple[Int64Array, Int64Array]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.merge.choice import preference, seen_whole
 from pipeline.merge.config import MergeConfig
-from pipeline.merge.explain import explained
+from pipeline.merge.explain import People, explained, slivers
 from pipeline.merge.linking import link
 from pipeline.merge.pairs import candidate_pairs
 from pipeline.merge.settle import pick
@@ -19,6 +19,7 @@ from pipeline.types import Block, BoolArray, GeometryArray, Int64Array, MergeRes
 
 DEFAULTS = MergeConfig()
 EXPLAINED = "part of a person who was seen whole"
+SLIVER = "thin strip at the edge of its block"
 UNRESOLVED = "not told apart from another person"
 
 
@@ -49,24 +50,26 @@ def merge(
     linked = link(usable.block, pairs, config)
     whole = seen_whole(usable, linked, pairs, config)
     order = preference(usable, linked, whole, pairs, config)
-    standing = _keep(linked, ~_explained_groups(usable, linked, whole, order, config))
+    people = _people(usable, linked, whole, order)
+    thin = slivers(usable, linked, len(people.boxes))
+    standing = _keep(linked, ~(thin | explained(usable, linked, people, config)))
     picks = pick(usable, standing, whole, order, pairs, config)
     group = _keep(standing, picks >= 0, order=picks)
     reasons = np.full(len(views), "", dtype=np.object_)
     reasons[usable.source[standing < 0]] = EXPLAINED
+    reasons[usable.source[np.append(thin, False)[linked]]] = SLIVER
     reasons[usable.source[(standing >= 0) & (group < 0)]] = UNRESOLVED
     reasons[refused.index] = refused.reasons
     return _result(views, usable, group, whole, np.sort(picks[picks >= 0]), reasons)
 
 
-def _explained_groups(
-    views: Views, group: Int64Array, whole: BoolArray, order: Int64Array, config: MergeConfig
-) -> BoolArray:
-    """Says (G,) which groups are parts of people who were seen whole."""
+def _people(views: Views, group: Int64Array, whole: BoolArray, order: Int64Array) -> People:
+    """Gives one box for each group: that of its best view, or of all its views if none is whole."""
     best = order[np.unique(group[order], return_index=True)[1]]
-    firm = whole[best]
-    people = np.where(firm[:, None], views.boxes[best], united_boxes(views.boxes, group, len(best)))
-    return explained(views, group, people, firm, config)
+    count = len(best)
+    boxes = np.where(whole[best][:, None], views.boxes[best], united_boxes(views.boxes, group, count))
+    clear = np.bincount(group, whole & views.clear, count) > 0
+    return People(boxes, whole[best], clear)
 
 
 def _keep(group: Int64Array, keep: BoolArray, order: Int64Array | None = None) -> Int64Array:

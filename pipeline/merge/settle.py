@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.merge.config import MergeConfig
-from pipeline.merge.explain import explained
+from pipeline.merge.explain import People, explained
 from pipeline.merge.similarity import Pairs, same_person
 from pipeline.merge.views import Views
 from pipeline.types import BoolArray, Int64Array
@@ -32,11 +32,13 @@ def pick(
         (G,) int64 view numbers or -1. A whole view wherever the group has one.
     """
     members = _members(group, order)
-    firm = np.array([whole[ranked[0]] for ranked in members], dtype=np.bool_)
+    clear = whole & views.clear
     candidates = [[k for k in ranked if whole[k]] or ranked for ranked in members]
+    firm = np.array([bool(clear[ranked].any()) for ranked in members], dtype=np.bool_)
     picks = _Picks(candidates, group, _rivals(group, pairs, config))
     picks.settle(np.flatnonzero(firm))
-    lost = _explained_alone(views, np.concatenate([picks.taken(), np.flatnonzero((group >= 0) & ~views.whole)]), config)
+    doubtful = np.flatnonzero((group >= 0) & ~views.clear)
+    lost = _explained_alone(views, np.union1d(picks.taken(), doubtful), config) | views.thin
     picks.candidates = [[k for k in ranked if not lost[k]] for ranked in picks.candidates]
     picks.settle(np.flatnonzero(~firm))
     lost = _explained_alone(views, picks.taken(), config)
@@ -110,5 +112,7 @@ def _explained_alone(views: Views, chosen: Int64Array, config: MergeConfig) -> B
     alone = np.full(len(views), -1, dtype=np.int64)
     alone[chosen] = np.arange(len(chosen), dtype=np.int64)
     result = np.zeros(len(views), dtype=np.bool_)
-    result[chosen] = explained(views, alone, views.boxes[chosen], views.whole[chosen], config)
+    result[chosen] = explained(
+        views, alone, People(views.boxes[chosen], views.whole[chosen], views.clear[chosen]), config
+    )
     return result

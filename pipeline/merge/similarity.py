@@ -64,27 +64,39 @@ def _box_similarity(
 ) -> tuple[Float64Array, Float64Array]:
     common = intersect(views.windows[i], views.windows[j])
     seen_i, seen_j = intersect(views.boxes[i], common), intersect(views.boxes[j], common)
-    shared = area(intersect(seen_i, seen_j))
-    area_i, area_j = area(seen_i), area(seen_j)
     scale = np.minimum(views.scale[i], views.scale[j])
-    evidence = np.minimum(longer_side(seen_i), longer_side(seen_j)) * scale
-    iou = _ratio(shared, area_i + area_j - shared)
+    smaller = np.minimum(longer_side(seen_i), longer_side(seen_j))
+    evidence = smaller * scale
+    reach = np.minimum(config.blur_px / scale, config.blur_share * np.maximum(smaller, 0.0))
+    near_i, near_j = _drawn_to(seen_i, seen_j, reach), _drawn_to(seen_j, seen_i, reach)
+    strict = _iou(seen_i, seen_j)
+    as_whole = (strict + _iou(near_i, seen_j)) / 2.0
     slack = np.maximum(
         config.opposite_px / scale,
         config.opposite_share * np.maximum(longer_side(views.boxes[i]), longer_side(views.boxes[j])),
     )
     as_part = np.maximum(
-        _fragment_similarity(seen_i, seen_j, views.cut[i], _ratio(shared, area_i), slack, config),
-        _fragment_similarity(seen_j, seen_i, views.cut[j], _ratio(shared, area_j), slack, config),
+        _fragment_similarity(near_i, seen_j, views.cut[i], slack, config),
+        _fragment_similarity(near_j, seen_i, views.cut[j], slack, config),
     )
-    return np.round(np.maximum(iou, as_part), DECIMALS), np.where(shared > 0.0, evidence, 0.0)
+    return np.round(np.maximum(as_whole, as_part), DECIMALS), np.where(strict > 0.0, evidence, 0.0)
+
+
+def _drawn_to(boxes: Float64Array, others: Float64Array, reach: Float64Array) -> Float64Array:
+    """Gives boxes (P, 4) with each side moved towards the other box's side, by at most `reach` (P,)."""
+    return boxes + np.clip(others - boxes, -reach[:, None], reach[:, None])
+
+
+def _iou(boxes: Float64Array, others: Float64Array) -> Float64Array:
+    """Gives the (P,) IoU of boxes (P, 4), 0 where one is empty."""
+    shared = area(intersect(boxes, others))
+    return _ratio(shared, area(boxes) + area(others) - shared)
 
 
 def _fragment_similarity(
     part: Float64Array,
     whole: Float64Array,
     cut: BoolArray,
-    contained: Float64Array,
     slack: Float64Array,
     config: MergeConfig,
 ) -> Float64Array:
@@ -95,6 +107,7 @@ def _fragment_similarity(
     """
     opposite = cut[:, [2, 3, 0, 1]] & ~cut
     agrees = (~opposite | (np.abs(part - whole) <= slack[:, None])).all(axis=1)
+    contained = _ratio(area(intersect(part, whole)), area(part))
     fits = cut.any(axis=1) & (contained >= config.contained) & agrees
     middle = np.abs((part[:, :2] + part[:, 2:]) - (whole[:, :2] + whole[:, 2:])) / 2.0
     offset = _ratio(middle, np.maximum(sides(part)[:, :2], sides(whole)[:, :2]))

@@ -30,6 +30,8 @@ class Views:
         inner: (N, 4) bool, the window's sides x0, y0, x1, y1 that are not the frame's edge.
         cut: (N, 4) bool, the box's sides that the block cuts.
         whole: (N,) bool, no side is cut.
+        clear: (N,) bool, whole beyond doubt: no side is even near an inner edge.
+        thin: (N,) bool, cut off so narrowly that it shows nobody.
         outlines: (N,) valid geometries with area, frame px (None where there is none), or None.
         source: (N,) int64, the view's place in the input.
         corner: (4,) float64, the frame's corner (x0, y0, x0, y0): adds up with relative boxes to frame px.
@@ -43,6 +45,8 @@ class Views:
     inner: BoolArray
     cut: BoolArray
     whole: BoolArray
+    clear: BoolArray
+    thin: BoolArray
     outlines: GeometryArray | None
     source: Int64Array
     corner: Float64Array
@@ -93,7 +97,13 @@ def prepare(
     source = keep[order].astype(np.int64)
     block_index = detections.block_index[source]
     outlines = None if detections.outlines is None else _usable_outlines(detections.outlines[source])
-    cut = _cut_sides(boxes[source], windows[source], plan.inner[block_index], plan.scale[block_index], config)
+    cut, near = (
+        _sides_within(boxes[source], windows[source], plan.inner[block_index], plan.scale[block_index], px, share)
+        for px, share in (
+            (config.cut_margin_px, config.cut_margin_share),
+            (config.near_margin_px, config.near_margin_share),
+        )
+    )
     views = Views(
         boxes=boxes[source],
         windows=windows[source],
@@ -103,6 +113,8 @@ def prepare(
         inner=plan.inner[block_index],
         cut=cut,
         whole=np.logical_not(cut.any(axis=1)),
+        thin=(cut & (sides(boxes[source]) * plan.scale[block_index][:, None] < config.sliver_px)).any(axis=1),
+        clear=np.logical_not((cut | near).any(axis=1)),
         outlines=outlines,
         source=source,
         corner=_corner(frame),
@@ -140,10 +152,11 @@ def sides(boxes: Float64Array) -> Float64Array:
     return np.concatenate([extent, extent], axis=1)
 
 
-def _cut_sides(
-    boxes: Float64Array, windows: Float64Array, inner: BoolArray, scale: Float64Array, config: MergeConfig
+def _sides_within(
+    boxes: Float64Array, windows: Float64Array, inner: BoolArray, scale: Float64Array, px: float, share: float
 ) -> BoolArray:
-    margin = np.maximum(config.cut_margin_px / scale[:, None], config.cut_margin_share * sides(boxes))
+    """Says (N, 4) which sides lie within `px` network px or `share` of the box's side of an inner edge."""
+    margin = np.maximum(px / scale[:, None], share * sides(boxes))
     result: BoolArray = inner & (edge_distances(boxes, windows) <= margin)
     return result
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from mili_core.body import axis_angle_to_matrix
 from mili_core.errors import MissingFileError, StoreError
-from pipeline import columns, table
+from pipeline import columns
 from pipeline.bodies import DerivedColumns
 from pipeline.morton import morton_codes
 from pipeline.storage import local_path
 from pipeline.table import people_table, read_people, write_people
-from pipeline.types import MergeResult, SceneDetections, Window
+from pipeline.types import FrameRef, MergeResult, SceneDetections, Window
 from schemas.people import PEOPLE_SCHEMA, check, file_metadata
 from tests.people_scenes import BLOCKS, FRAME, HEIGHT, RUN, WIDTH, everyone_alone, random_derived, random_views
 
@@ -34,9 +34,9 @@ def scene(count: int = COUNT, seed: int = 0) -> tuple[SceneDetections, MergeResu
     return views, everyone_alone(views), random_derived(rng, count)
 
 
-def full_table(count: int = COUNT, seed: int = 0) -> pa.Table:
+def full_table(count: int = COUNT, seed: int = 0, frame: FrameRef = FRAME) -> pa.Table:
     views, merge, derived = scene(count, seed)
-    return people_table(FRAME, views, merge, BLOCKS, derived, RUN)
+    return people_table(frame, views, merge, BLOCKS, derived, RUN)
 
 
 def order_of(rows: pa.Table, views: SceneDetections) -> np.ndarray:
@@ -292,7 +292,8 @@ def test_writing_again_leaves_one_file(tmp_path: Path) -> None:
     path = write_people(full_table(), FRAME, tmp_path)
     (path.parent / "part-1.parquet").write_bytes(path.read_bytes())
     (path.parent / ".part-unfinished.parquet").write_bytes(b"x")
-    neighbour = write_people(full_table(4), replace(FRAME, frame_id=8), tmp_path)
+    other = replace(FRAME, frame_id=8)
+    neighbour = write_people(full_table(4, frame=other), other, tmp_path)
     write_people(full_table(5), FRAME, tmp_path)
     assert [p.name for p in path.parent.iterdir()] == ["part-0.parquet"]
     assert neighbour.exists()
@@ -307,7 +308,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         file.write(b"half")  # type: ignore[attr-defined]
         raise OSError("disk full")
 
-    monkeypatch.setattr(table.pq, "write_table", broken)
+    monkeypatch.setattr(pq, "write_table", broken)
     with pytest.raises(OSError, match="disk full"):
         write_people(full_table(3), FRAME, tmp_path)
     assert path.read_bytes() == before
@@ -320,10 +321,9 @@ def test_a_table_of_another_frame_is_refused(tmp_path: Path) -> None:
 
 
 def test_several_frames_are_read_in_order(tmp_path: Path) -> None:
-    views, merge, derived = scene(6)
     for scene_id, frame_id in (("10", 2), ("01", 11), ("01", 2)):
         frame = replace(FRAME, scene_id=scene_id, frame_id=frame_id)
-        write_people(people_table(frame, views, merge, BLOCKS, derived, RUN), frame, tmp_path)
+        write_people(full_table(6, frame=frame), frame, tmp_path)
     rows = read_people(tmp_path)
     keys = list(dict.fromkeys(zip(rows["scene_id"].to_pylist(), rows["frame_id"].to_pylist(), strict=True)))
     assert keys == [("01", 2), ("01", 11), ("10", 2)]

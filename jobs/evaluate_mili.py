@@ -1,0 +1,82 @@
+"""Measures a model on labelled photos, or a finished run on a scene whose people are known."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+LEAST_SCORE = 0.05  # average precision needs the doubtful detections too (COCO's and CRMH's own floor)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line."""
+    arguments = argparse.ArgumentParser(prog="evaluate_mili", description=__doc__)
+    kinds = arguments.add_subparsers(dest="kind", required=True)
+    photos = kinds.add_parser("photos", help="run a model on labelled photos")
+    photos.add_argument(
+        "--data", type=Path, required=True, help="folder with annotations.json (COCO style) and images/"
+    )
+    photos.add_argument("--split", help="only images with this split (default: all)")
+    photos.add_argument("--weights", type=Path, help="safetensors file (default: the shipped weights)")
+    photos.add_argument("--body", type=Path, help="body model npz (default: the open body)")
+    photos.add_argument("--device", default="auto")
+    photos.add_argument("--limit", type=int, help="only the first so many photos")
+    photos.add_argument("--score", type=float, default=0.3, help="for recall and precision (default: %(default)s)")
+    scene = kinds.add_parser("scene", help="compare a finished run with the truth of its scene")
+    scene.add_argument("--people", type=Path, required=True, help="output folder of a run, or a people file in it")
+    scene.add_argument("--truth", type=Path, required=True, help="truth.json or truth/people.parquet")
+    scene.add_argument("--photos-annotations", type=Path, help="recall only over people from its val photos")
+    scene.add_argument("--min-height", type=float, default=64.0, help="frame px, for recall (default: %(default)s)")
+    scene.add_argument("--min-visible", type=float, default=0.7, help="share, for recall (default: %(default)s)")
+    for kind in (photos, scene):
+        kind.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+        kind.add_argument("--debug", action="store_true", help="show tracebacks")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job and returns its exit code."""
+    from pipeline.cli import guarded
+
+    debug = "--debug" in (sys.argv if argv is None else argv)
+    return guarded(lambda: _evaluate(parser().parse_args(argv)), debug=debug)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    print(*(_photos(options) if options.kind == "photos" else _scene(options)), sep="\n")
+    return 0
+
+
+def _photos(options: argparse.Namespace) -> list[str]:
+    from importlib.util import find_spec
+    from itertools import islice
+
+    from mili_core.api import Predictor
+    from mili_core.datasets import CocoPhotos
+    from mili_core.evaluation.photos import evaluate_photos
+    from mili_core.evaluation.report import photo_lines, to_json
+
+    photos = CocoPhotos(options.data, options.split, keep_encoded=False)
+    predictor = Predictor.load(options.weights, options.body, options.device, score_threshold=LEAST_SCORE)
+    has_coco = find_spec("pycocotools") is not None
+    figures = evaluate_photos(predictor, islice(photos, options.limit), options.score, masks=has_coco)
+    return [to_json(figures)] if options.json else photo_lines(figures)
+
+
+def _scene(options: argparse.Namespace) -> list[str]:
+    from mili_core.evaluation.report import scene_lines, to_json
+    from mili_core.evaluation.scene import choose_people, match_scene
+    from pipeline.scene_truth import read_found, read_truth
+
+    found = read_found(options.people)
+    truth = read_truth(options.truth, options.photos_annotations)
+    limits = {"min_height_px": options.min_height, "min_visible": options.min_visible}
+    chosen = choose_people(truth.boxes_frame, truth.visible_fraction, **limits) & truth.held_out
+    figures = match_scene(found.boxes_frame, found.scores, truth.boxes_frame, chosen)
+    return [to_json(figures)] if options.json else scene_lines(figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What an actor does with blocks: reads their pixels from the pyramid and runs the model on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import ModelSettings
+from pipeline.infer import infer_blocks
+from pipeline.model import load_model
+from pipeline.pyramid import Pyramid
+from pipeline.types import Block, SceneDetections
+
+
+@dataclass(frozen=True, slots=True)
+class FrameWork:
+    """What the ids of a frame's blocks refer to: the pyramid, and the plan that they index."""
+
+    pyramid: Path
+    blocks: tuple[Block, ...]
+
+
+class BlockWorker:
+    """Holds the model for as long as its process lives, and the pyramid of the frame in work."""
+
+    def __init__(self, settings: ModelSettings, device: str) -> None:
+        self._predictor = load_model(settings, device)
+        self._work: FrameWork | None = None
+        self._pyramid: Pyramid | None = None
+
+    def __call__(self, context: FrameWork, ids: tuple[int, ...], *, alone: bool) -> tuple[SceneDetections, ...]:
+        """Gives the people of each block, in the order of `ids`; with `alone`, the model sees one block at a time."""
+        calls = [(each,) for each in ids] if alone else [ids]
+        return tuple(found for call in calls for found in self._infer(context, call))
+
+    def _infer(self, work: FrameWork, ids: tuple[int, ...]) -> list[SceneDetections]:
+        pyramid = self._open(work)
+        blocks = [work.blocks[each] for each in ids]
+        return infer_blocks(self._predictor, [pyramid.read_block(block) for block in blocks], blocks, ids)
+
+    def _open(self, work: FrameWork) -> Pyramid:
+        if self._pyramid is None or work is not self._work:
+            self._work, self._pyramid = work, Pyramid.open(work.pyramid)
+        return self._pyramid

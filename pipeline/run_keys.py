@@ -1,0 +1,80 @@
+"""Hashes that say whether two runs must give the same: of the detections of a frame, and of a whole run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from mili_core.protocol import ModelIdentity
+from pipeline.config import SceneConfig
+from pipeline.regions import Regions
+from pipeline.table import RunIdentity
+from pipeline.types import FrameRef
+
+_DIGITS = 16  # 64 bits: no two runs of one house collide
+
+
+def shaping_settings(config: SceneConfig, regions: Regions) -> dict[str, JsonValue]:
+    """Gives the settings that shape the people table; no paths of outputs, no worker counts."""
+    return inference_settings(config, regions) | {"merge": asdict(config.merge)}
+
+
+def inference_settings(config: SceneConfig, regions: Regions) -> dict[str, JsonValue]:
+    """Gives the settings that shape what the model finds in the blocks."""
+    return {
+        "model": {"factory": config.model.factory, "score_threshold": config.model.score_threshold},
+        "plan": config.plan.model_dump(mode="json"),
+        "roi": None if regions.roi is None else regions.roi.wkt,
+        "exclude": None if regions.exclude is None else regions.exclude.wkt,
+        "batch_blocks": config.ray.batch_blocks,
+    }
+
+
+def content_sha256(frame: FrameRef) -> str:
+    """Gives the hex digest of the frame's file, so that a copy or a touched file is the same frame."""
+    with Path(frame.uri).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def frame_key(content: str, settings: dict[str, JsonValue], model: ModelIdentity) -> str:
+    """Gives the key of a frame's detections.
+
+    Args:
+        content: digest of the frame's file.
+        settings: from `inference_settings`.
+        model: which model.
+    """
+    return _digest({"content": content, "settings": settings, "model": asdict(model)})
+
+
+def run_identity(
+    frames: Sequence[FrameRef], contents: Sequence[str], settings: dict[str, JsonValue], model: ModelIdentity
+) -> RunIdentity:
+    """Gives what the rows of all frames of a run are marked with.
+
+    Args:
+        frames: of the run.
+        contents: digest of each frame's file.
+        settings: from `shaping_settings`.
+        model: which model.
+    """
+    named = [[frame.scene_id, frame.frame_id, content] for frame, content in zip(frames, contents, strict=True)]
+    return RunIdentity(
+        run_id=_digest({"frames": named, "settings": settings, "model": asdict(model)}),
+        model_name=model.name,
+        weights_sha256=model.weights_sha256,
+        body_name=model.body_name,
+        body_sha256=model.body_sha256,
+        package_version=version("mili"),
+        config=settings,
+    )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,107 @@
+"""The public door on a small random model: batches, empty results, pixels of the image given, clear refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mili_core.api import Predictor, resolve_device
+from mili_core.body import load_body
+from mili_core.config import MILI_LITE
+from mili_core.errors import BodyError, ConfigError, ImageError
+from mili_core.letterbox import letterbox
+from mili_core.nets.mili import Mili
+from mili_core.weights import read_weights, save_weights
+
+TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    body = load_body()
+    save_weights(path, Mili(TINY), TINY, body_name=body.name, body_sha256=body.sha256, score_threshold=0.4, notes={})
+    return path
+
+
+def photo(width: int, height: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 255, (height // 16 + 1, width // 16 + 1, 3), dtype=np.uint8)
+    return np.ascontiguousarray(np.kron(coarse, np.ones((16, 16, 1), np.uint8))[:height, :width])
+
+
+def test_one_image_equals_the_same_image_in_a_batch(weights: Path) -> None:
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0)
+    images = [photo(832, 512, seed) for seed in range(6)]
+    together = predictor.predict(images)
+    for image, batched in zip(images, together, strict=True):
+        alone = predictor.predict([image])[0]
+        assert len(alone) == len(batched) > 0
+        np.testing.assert_allclose(alone.boxes_xyxy, batched.boxes_xyxy, atol=0.5)
+
+
+def test_nobody_has_the_right_shapes(weights: Path) -> None:
+    nobody = Predictor.load(weights, device="cpu", score_threshold=1.0).predict([photo(300, 200)])[0]
+    assert len(nobody) == 0
+    assert nobody.rotmats.shape == (0, 24, 3, 3)
+    assert nobody.masks is not None
+    assert nobody.masks.shape == (0, 28, 28)
+
+
+def test_no_images_give_no_results(weights: Path) -> None:
+    assert Predictor.load(weights, device="cpu").predict([]) == []
+
+
+def test_results_are_in_the_pixels_of_the_image_given(weights: Path) -> None:
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0)
+    small = photo(416, 256)
+    doubled = np.ascontiguousarray(np.kron(small, np.ones((2, 2, 1), np.uint8)))
+    found = predictor.predict([small])[0]
+    assert found.boxes_xyxy.max() <= 416
+    big = predictor.predict([doubled])[0]
+    assert big.boxes_xyxy[:, 2].max() > 416
+
+
+def test_root_joint_projects_where_the_camera_says(weights: Path) -> None:
+    """The body's origin lies at box centre + (tx, ty) x longer side; the pelvis is a known offset from it."""
+    found = Predictor.load(weights, device="cpu", score_threshold=0.0).predict([photo(832, 512)])[0]
+    z = found.transl_m[:, 2]
+    side = (found.crop_boxes_xyxy[:, 2:] - found.crop_boxes_xyxy[:, :2]).max(axis=1)
+    np.testing.assert_allclose(z, 2000.0 / (found.cam_crop[:, 0] * side), rtol=1e-3)
+
+
+def test_bad_images_are_named(weights: Path) -> None:
+    predictor = Predictor.load(weights, device="cpu")
+    for bad in (np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32)):
+        with pytest.raises(ImageError):
+            predictor.predict([bad])
+
+
+def test_another_body_is_refused(weights: Path, tmp_path: Path) -> None:
+    stored = read_weights(weights)
+    body = load_body()
+    with pytest.raises(BodyError, match="is not the one that the weights regress"):
+        Predictor(replace(stored, body_sha256="0" * 64), body, torch.device("cpu"))
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu").type == "cpu"
+    with pytest.raises(ConfigError, match="unknown"):
+        resolve_device("tpu")
+    if not torch.cuda.is_available():
+        assert resolve_device("auto").type == "cpu"
+        with pytest.raises(ConfigError, match="no CUDA"):
+            resolve_device("cuda:0")
+
+
+@pytest.mark.parametrize(("width", "height"), [(832, 512), (100, 700), (3000, 10), (1, 1), (448, 336)])
+def test_letterbox_fits_and_keeps_the_aspect(width: int, height: int) -> None:
+    boxed = letterbox(np.zeros((height, width, 3), np.uint8))
+    rows, columns = boxed.pixels.shape[:2]
+    assert rows <= 512
+    assert columns <= 832
+    assert rows == 512 or columns == 832
+    assert abs(columns - max(width * boxed.scale, 1)) <= 1

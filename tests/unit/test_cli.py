@@ -1,0 +1,203 @@
+"""The command line: flags, errors of one line each, exit codes, a light --help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs import main as dispatcher
+from jobs import process_scene
+from mili_core.errors import ImageError
+from pipeline.cli import guarded, parse_config
+from pipeline.config import SceneConfig
+
+HEAVY = ("torch", "ray", "zarr", "pyarrow", "cv2", "pyvips")
+
+
+def parse(*arguments: str) -> SceneConfig:
+    return parse_config(SceneConfig, arguments, prog="test", shortcuts=process_scene.SHORTCUTS, positional="input")
+
+
+def test_the_flags_people_use(tmp_path: Path) -> None:
+    yaml = tmp_path / "scene.yaml"
+    yaml.write_text("ray: {threads: 2}\n")
+    config = parse(
+        *("a.jpg", "--output", "out/", "b [1], c.jpg", "--roi", "POLYGON((0 0, 9 0, 9 9, 0 0))"),
+        *("--roi", "b.wkt", "--exclude", "c.geojson", "--device", "cpu", "--score-threshold", "0.4"),
+        *(
+            "--weights",
+            "w.safetensors",
+            "--body",
+            "b.npz",
+            "--scene-id",
+            "01",
+            "--frame-id",
+            "7",
+            "--config",
+            str(yaml),
+        ),
+        *("--actors", "3", "--no-resume", "--overwrite", "--debug", "--merge.link-similarity", "0.4"),
+    )
+    assert config.input == ("a.jpg", "b [1], c.jpg")
+    assert config.roi == ("POLYGON((0 0, 9 0, 9 9, 0 0))", "b.wkt")
+    assert config.exclude == ("c.geojson",)
+    assert (config.model.device, config.model.weights) == ("cpu", Path("w.safetensors"))
+    assert (config.model.body, config.model.score_threshold) == (Path("b.npz"), 0.4)
+    assert (config.scene_id, config.frame_id) == ("01", 7)
+    assert (config.ray.actors, config.ray.threads) == (3, 2)
+    assert (config.resume, config.overwrite, config.debug) == (False, True, True)
+    assert config.merge.link_similarity == 0.4
+    assert parse("a", "--output", "o", "--model", "package.module:make").model.factory == "package.module:make"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
+    code = process_scene.main(arguments)
+    return code, capsys.readouterr().err.splitlines()
+
+
+def test_unknown_flags_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = run(capsys, "a.jpg", "--outptu", "out", "--quux=3")
+    assert code == 2
+    assert len(lines) == 2
+    assert "--outptu" in lines[0]
+    assert "did you mean --output?" in lines[0]
+    assert "--quux" in lines[1]
+
+
+def test_abbreviated_flags_are_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "a.jpg", "--outp", "out")[0] == 2
+
+
+def test_every_wrong_setting_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = run(capsys, "--frame-id", "-3", "--actors", "many", "--device", "tpu")
+    assert code == 2
+    assert sorted(line.split(":")[1].strip() for line in lines) == [
+        "frame_id", "input", "model.device", "output", "ray.actors",
+    ]  # fmt: skip
+    assert all(line.startswith("error: ") for line in lines)
+
+
+def test_unknown_yaml_keys_and_variables(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yaml = tmp_path / "scene.yaml"
+    yaml.write_text("modle: {device: cpu}\n")
+    code, lines = run(capsys, "a.jpg", "--output", "out", "--config", str(yaml))
+    assert (code, len(lines)) == (2, 1)
+    assert "modle: no such setting" in lines[0]
+    monkeypatch.setenv("MILI_MODEL__DEVISE", "cpu")
+    code, lines = run(capsys, "a.jpg", "--output", "out")
+    assert (code, len(lines)) == (2, 1)
+    assert "MILI_MODEL__DEVISE" in lines[0]
+    assert "MILI_MODEL__DEVICE" in lines[0]
+
+
+def test_missing_value(capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = run(capsys, "a.jpg", "--output")
+    assert (code, len(lines)) == (2, 1)
+    assert "--output" in lines[0]
+
+
+def test_unusable_input_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, lines = run(capsys, str(tmp_path / "none.jpg"), "--output", str(tmp_path / "out"))
+    assert (code, len(lines)) == (2, 1)
+    assert "none.jpg" in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ImageError("a.jpg: truncated; copy it again"), 2, "error: a.jpg: truncated; copy it again"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (ZeroDivisionError("a\nb"), 1, "error: crashed with ZeroDivisionError: a; --debug"),
+        (SystemExit(0), 0, ""),
+    ],
+)
+def test_exit_codes(capsys: pytest.CaptureFixture[str], error: BaseException, code: int, words: str) -> None:
+    def job() -> int:
+        raise error
+
+    assert guarded(job) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith(words)
+    assert shown.count("\n") == (1 if words else 0)
+    assert "Traceback" not in shown
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def job() -> int:
+        raise ImageError("a.jpg: truncated")
+
+    assert guarded(job, debug=True) == 2
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert shown.endswith("error: a.jpg: truncated\n")
+
+
+def test_results_pass_through() -> None:
+    assert [guarded(lambda code=code: code) for code in (0, 3)] == [0, 3]  # type: ignore[misc]
+
+
+def test_validation_is_not_swallowed_by_parse() -> None:
+    with pytest.raises(ValidationError):
+        parse("a.jpg")
+
+
+@pytest.mark.parametrize("command", [["jobs/process_scene.py"], ["-m", "jobs.main", "process-scene"]])
+def test_help_is_light(command: list[str]) -> None:
+    root = Path(__file__).parents[2]
+    code = (
+        "import atexit, runpy, sys\n"
+        f"atexit.register(lambda: print('HEAVY', [name for name in {HEAVY} if name in sys.modules]))\n"
+        f"sys.argv = ['x', *{command[1:] if command[0] != '-m' else command[2:]}, '--help']\n"
+    )
+    code += (
+        f"runpy.run_path({command[0]!r}, run_name='__main__')"
+        if command[0] != "-m"
+        else f"runpy.run_module({command[1]!r}, run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "--output" in result.stdout
+    assert result.stdout.rstrip().endswith("HEAVY []")
+
+
+def seconds(*command: str) -> float:
+    """The least of three runs."""
+    root = Path(__file__).parents[2]
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *command], capture_output=True, cwd=root, check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_help_is_fast() -> None:
+    floor = seconds("-c", "import pydantic_settings, yaml, shapely")
+    assert seconds("jobs/process_scene.py", "--help") < max(0.5, 2.5 * floor)
+
+
+def test_jobs_are_listed_and_dispatched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatcher.main(["--help"]) == 0
+    assert "process-scene" in capsys.readouterr().out
+    assert dispatcher.main([]) == 2
+    capsys.readouterr()
+    assert dispatcher.main(["proces_scene"]) == 2
+    assert "did you mean process-scene?" in capsys.readouterr().err
+    for name in ("process_scene", "process-scene"):
+        assert dispatcher.main([name, "--nope"]) == 2
+        assert "unknown flag --nope" in capsys.readouterr().err
+
+
+def test_every_job_has_a_main_and_a_first_line() -> None:
+    for name in dispatcher.job_names():
+        source = (Path(dispatcher.__file__).parent / f"{name}.py").read_text()
+        assert "def main(" in source, name
+        assert source.startswith('"""'), name

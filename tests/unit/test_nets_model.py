@@ -1,0 +1,83 @@
+"""The composition: sizes of the paper's and of the light configuration, identities at the start, N = 0."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mili_core.config import MILI_LITE, MILI_R50
+from mili_core.nets.attention import SpatialAttention
+from mili_core.nets.mask_head import MaskHead
+from mili_core.nets.mili import Mili
+from mili_core.nets.resnet import ResNet50
+from mili_core.nets.restoration import Restoration
+from mili_core.nets.smpl_head import SmplHead
+
+TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
+
+
+def test_lite_keeps_its_budget() -> None:
+    model = Mili(MILI_LITE)
+    assert sum(p.numel() for p in model.parameters()) <= 8_000_000
+    assert sum(p.numel() for p in model.attention["lr"].parameters()) == 98
+
+
+def test_resnet_has_torchvisions_names_and_size() -> None:
+    state = ResNet50().state_dict()
+    assert len(state) == 318
+    assert sum(p.numel() for p in ResNet50().parameters()) == 23_508_032
+    assert {"conv1.weight", "layer1.0.downsample.1.running_var", "layer4.2.bn3.bias"} <= set(state)
+
+
+def test_paper_configuration_runs() -> None:
+    model = Mili(replace(MILI_R50, pre_nms=50, proposals=20)).eval()
+    assert sum(p.numel() for p in model.mask_head.parameters()) == 2_622_977
+    people = model(torch.zeros(1, 3, 128, 192), [(128, 192)], 0.0)
+    assert people.bodies.rotmats.shape == (len(people.scores), 24, 3, 3)
+
+
+def test_pyramid_levels_of_the_canvas() -> None:
+    levels = Mili(TINY).eval().features(torch.zeros(1, 3, 512, 832))
+    assert [tuple(level.shape[2:]) for level in levels] == [(128, 208), (64, 104), (32, 52), (16, 26)]
+
+
+def test_attention_and_restoration_start_as_identity() -> None:
+    images = torch.randn(2, 3, 32, 48)
+    torch.testing.assert_close(SpatialAttention()(images), images)
+    for size in ((16, 26), (7, 5)):
+        top = torch.randn(1, 8, *size)
+        torch.testing.assert_close(Restoration(8)(top), top)
+
+
+def test_attention_leaves_padding_zero() -> None:
+    attention = SpatialAttention()
+    torch.nn.init.normal_(attention.conv.weight)
+    images = torch.randn(1, 3, 32, 48)
+    images[..., 30:] = 0
+    assert attention(images)[..., 30:].abs().max() == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_heads_take_any_number_of_people(count: int) -> None:
+    rois = torch.randn(count, TINY.fpn_channels, 14, 14)
+    assert MaskHead(TINY)(rois).shape == (count, 28, 28)
+    state = SmplHead(TINY).eval()(rois)
+    assert state.rotmats.shape == (count, 24, 3, 3)
+    eye = torch.eye(3).expand(count, 24, 3, 3)
+    torch.testing.assert_close(state.rotmats @ state.rotmats.transpose(2, 3), eye, atol=1e-5, rtol=0)
+
+
+def test_nobody_and_many_images_at_once() -> None:
+    model = Mili(TINY).eval()
+    people = model(torch.zeros(2, 3, 64, 96), [(64, 96), (40, 90)], 1.1)
+    assert len(people.scores) == 0
+    assert people.mask_logits.shape == (0, 28, 28)
+
+
+def test_people_stay_inside_their_image() -> None:
+    torch.manual_seed(1)
+    people = Mili(TINY).eval()(torch.randn(2, 3, 64, 96), [(64, 96), (40, 70)], 0.0)
+    second = people.boxes_xyxy[people.image_index == 1]
+    assert len(second)
+    assert second[:, 2].max() <= 70
+    assert second[:, 3].max() <= 40
