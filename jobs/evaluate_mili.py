@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
-LEAST_SCORE = 0.05  # average precision needs the doubtful detections too (COCO's and CRMH's own floor)
+LEAST_SCORE = 0.05  # average precision needs the doubtful detections too; CRMH evaluates with this floor
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job and returns its exit code."""
     from pipeline.cli import guarded
 
-    debug = "--debug" in (sys.argv if argv is None else argv)
-    return guarded(lambda: _evaluate(parser().parse_args(argv)), debug=debug)
+    options = parser().parse_args(argv)
+    return guarded(lambda: _evaluate(options), debug=options.debug)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -50,18 +52,14 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _photos(options: argparse.Namespace) -> list[str]:
-    from importlib.util import find_spec
-    from itertools import islice
-
     from mili_core.api import Predictor
     from mili_core.datasets import CocoPhotos
     from mili_core.evaluation.photos import evaluate_photos
     from mili_core.evaluation.report import photo_lines, to_json
 
-    photos = CocoPhotos(options.data, options.split, keep_encoded=False)
+    photos = islice(CocoPhotos(options.data, options.split, keep_encoded=False), options.limit)
     predictor = Predictor.load(options.weights, options.body, options.device, score_threshold=LEAST_SCORE)
-    has_coco = find_spec("pycocotools") is not None
-    figures = evaluate_photos(predictor, islice(photos, options.limit), options.score, masks=has_coco)
+    figures = evaluate_photos(predictor, photos, options.score, masks=find_spec("pycocotools") is not None)
     return [to_json(figures)] if options.json else photo_lines(figures)
 
 

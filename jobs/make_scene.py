@@ -7,9 +7,10 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from mili_core.errors import ConfigError
-from pipeline.cli import run_job
+from pipeline.cli import EXIT_DONE, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,11 +19,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; None takes the process's.
     """
-    return run_job(_make, argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: _make(arguments), debug="--debug" in arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ConfigError."""
+        raise ConfigError(f"{message}; --help says more")
 
 
 def _make(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="mili make_scene", description=__doc__)
+    parser = _Parser(prog="mili make_scene", description=__doc__)
     parser.add_argument("--people", type=int, default=60, help="how many stand in the scene (default 60)")
     parser.add_argument("--size", default="4000x2500", help="WIDTHxHEIGHT in px (default 4000x2500)")
     parser.add_argument("--seed", type=int, default=7, help="equal seeds give equal bytes (default 7)")
@@ -46,7 +56,7 @@ def _make(argv: Sequence[str]) -> int:
     )
     files = make_scene(request, load_body(arguments.body), arguments.output)
     print(f"{files.image}: {width}x{height} px, {files.visible_people} people; truth in {files.truth}")
-    return 0
+    return EXIT_DONE
 
 
 def _size(text: str) -> tuple[int, int]:

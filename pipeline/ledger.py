@@ -143,14 +143,14 @@ class Ledger:
     def read_batch(self, batch_id: int) -> BatchPart | None:
         """Gives a finished batch, or None where it is not there or damaged."""
         try:
-            commit = pq.read_table(io.BytesIO(self._rows_path(batch_id).read_bytes()), page_checksum_verification=True)
+            commit = _from_parquet(self._rows_path(batch_id).read_bytes())
             people = self._people_path(batch_id).read_bytes()
             notes = commit.schema.metadata or {}
             stated = (notes.get(_VERSION_KEY), notes.get(_RUN_KEY), notes.get(_DIGEST_KEY))
             digest = hashlib.sha256(people).hexdigest()
             if stated != (LEDGER_VERSION.encode(), self.run_key.encode(), digest.encode()):
                 return None
-            part = BatchPart(batch_id, _rows_from_table(commit), table_to_detections(pq.read_table(io.BytesIO(people))))
+            part = BatchPart(batch_id, _rows_from_table(commit), table_to_detections(_from_parquet(people)))
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return None  # whatever is wrong with a part, the remedy is to compute it again
         return part if sum(row.detections for row in part.rows) == len(part.detections) else None
@@ -296,3 +296,8 @@ def _to_parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_page_checksum=True)
     return sink.getvalue()
+
+
+def _from_parquet(data: bytes) -> pa.Table:
+    """Gives the table in the bytes of a Parquet file; parts are small, threads would only cost time."""
+    return pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).read(use_threads=False)

@@ -1,12 +1,13 @@
 """The frame as an OME-Zarr 0.5 pyramid: written once, whole or not at all, then read block by block.
 
 Layout: a Zarr v3 group with `ome` multiscales metadata and one array per level, "0" being full size, axes c, y, x
-(the standard wants channels before space), 512 px chunks in 2048 px shards, zstd. Levels follow
+(the standard wants channels before space), 512 px chunks in 2048 px shards, bit-shuffled LZ4. Levels follow
 pipeline.geometry.level_sizes: each halves the one before by area means, odd edges repeated, scale exactly 2**level.
 
 Safety. A shard has one writer: the single process that holds the lock writes each shard once, as a whole. A level's
 attributes get a completeness marker after its last shard, with the number and size of its shard files, because a
-missing shard would read as black; `Pyramid.open` checks them. The group takes its name by a rename at the very end.
+missing shard reads as black (and a shard that is black throughout has no file); `Pyramid.open` checks them. The group
+takes its name by a rename at the very end.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import cv2
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
+from zarr.codecs import BloscCodec
 
 from mili_core.errors import MissingFileError, StoreError
 from pipeline.frames import Strip, read_strips
@@ -41,8 +42,9 @@ SHARD = 2048
 FORMAT_VERSION = 1
 OME_VERSION = "0.5"
 
-# Fastest level that still halves photographs; window reads cost the same at every level of zstd.
-_CODEC = ZstdCodec(level=1)
+# Measured on photographs, CPU ms per MB written and compression: bit-shuffled LZ4 1.9 and 1.23, zstd level 1 3.0 and
+# 1.26, no compression 1.3 and 1. A block is read in 2/3 of zstd's time.
+_CODEC = BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=1)
 
 # Read from either end of the source file for its fingerprint: covers headers and the end of the last strip.
 _FINGERPRINT_BYTES = 2**16
@@ -116,8 +118,8 @@ class Pyramid:
         path = Path(path)
         attributes = _read_group(path)
         sizes = tuple((int(width), int(height)) for width, height in attributes["level_sizes"])
-        for level, size in enumerate(sizes):
-            _check_level(path, level, size)
+        for level in range(len(sizes)):
+            _check_level(path, level)
         with _fast_codecs():
             levels = tuple(zarr.open_array(str(path / str(level)), mode="r") for level in range(len(sizes)))
         return Pyramid(path, sizes, levels)
@@ -370,7 +372,6 @@ def _create_level(group: zarr.Group, level: int, size: tuple[int, int]) -> zarr.
         filters=None,
         fill_value=0,
         dimension_names=("c", "y", "x"),
-        config={"write_empty_chunks": True},
     )
 
 
@@ -396,10 +397,14 @@ def _group_attributes(ref: FrameRef, source: Source, sizes: Sequence[tuple[int, 
         ],
         "datasets": datasets,
         "type": "area mean",
+        "metadata": {"description": "means of 2x2 pixels of the level before, rounded; odd edges repeated"},
     }
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     colours = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
-    channels = [{"label": name, "color": colour, "window": window, "active": True} for name, colour in colours.items()]
+    channels = [
+        {"label": name, "family": "linear", "color": colour, "window": window, "active": True}
+        for name, colour in colours.items()
+    ]
     return {
         "ome": {"version": OME_VERSION, "multiscales": [multiscale], "omero": {"channels": channels}},
         "mili": {"format": FORMAT_VERSION, "level_sizes": [list(size) for size in sizes], "source": asdict(source)},
@@ -432,7 +437,7 @@ def _attributes(path: Path) -> dict[str, Any]:
     return attributes if isinstance(attributes, dict) else {}
 
 
-def _check_level(path: Path, level: int, size: tuple[int, int]) -> None:
+def _check_level(path: Path, level: int) -> None:
     """Refuses a level without its marker or whose shard files are not those that the marker counted."""
     marker = _attributes(path / str(level)).get("mili")
     if not isinstance(marker, dict) or marker.get("complete") is not True:
@@ -444,9 +449,6 @@ def _check_level(path: Path, level: int, size: tuple[int, int]) -> None:
             f"{path}: level {level} has {found.count} shards of {found.size} bytes, expected {expected.count} of "
             f"{expected.size}; build the pyramid anew"
         )
-    grid = -(-size[0] // SHARD) * -(-size[1] // SHARD)
-    if found.count != grid:
-        raise StoreError(f"{path}: level {level} has {found.count} shards, its size needs {grid}; build it anew")
 
 
 def _shards_on_disk(path: Path, level: int) -> _Shards:

@@ -13,7 +13,6 @@ import shapely
 from mili_core.errors import ConfigError
 from pipeline.types import BoolArray, Float64Array, MergeResult
 
-_LONGEST_FILE_NAME = 1024
 _POLYGONAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 OUTSIDE = "outside the region of interest"
 
@@ -86,9 +85,10 @@ def _polygons(flag: str, text: str) -> shapely.Geometry:
 
 def _content(text: str) -> str:
     """Gives the text of the file that `text` names, or `text` itself."""
-    if len(text) <= _LONGEST_FILE_NAME and "\n" not in text and Path(text).is_file():
+    try:
         return Path(text).read_text(encoding="utf-8", errors="replace")
-    return text
+    except (OSError, ValueError):  # no such file, or no possible name of one
+        return text
 
 
 def _shape(flag: str, content: str) -> shapely.Geometry:

@@ -68,7 +68,9 @@ class SceneRequest:
     def __post_init__(self) -> None:
         for name, side in (("width", self.width), ("height", self.height)):
             if not SMALLEST_SIDE_PX <= side <= LARGEST_SIDE_PX:
-                raise ConfigError(f"{name} {side} px is not in {SMALLEST_SIDE_PX}..{LARGEST_SIDE_PX}; give another size")
+                raise ConfigError(
+                    f"{name} {side} px is not in {SMALLEST_SIDE_PX}..{LARGEST_SIDE_PX}; give another size"
+                )
         if not 0 <= self.people <= MOST_PEOPLE:
             raise ConfigError(f"people {self.people} is not in 0..{MOST_PEOPLE}; ask for another number")
         if self.seed < 0:
@@ -115,7 +117,9 @@ def make_scene(request: SceneRequest, body: BodyModel, output: Path) -> SceneFil
     collector = TruthCollector(scene)
     with atomic_file(image) as file:
         tiles = _tiles(scene, film, request.seed, collector)
-        with tifffile.TiffWriter(file, bigtiff=True) as writer:
+        # Named here, because tifffile cannot name a file that was opened by its descriptor.
+        handle = tifffile.FileHandle(file, name=image.name, offset=0, size=0)
+        with tifffile.TiffWriter(handle, bigtiff=True) as writer:
             writer.write(
                 tiles,
                 shape=(request.height, request.width, 3),
@@ -147,10 +151,7 @@ def _tiles(scene: Scene, film: Film, seed: int, collector: TruthCollector) -> It
     for top in range(0, camera.height, TILE_PX):
         for left in range(0, camera.width, TILE_PX):
             window = ImageWindow(left, top, min(TILE_PX, camera.width - left), min(TILE_PX, camera.height - top))
-            around = ImageWindow(
-                left - HALO_PX, top - HALO_PX, window.width + 2 * HALO_PX, window.height + 2 * HALO_PX
-            )
-            render = render_window(scene, around, SUPERSAMPLE)
+            render = render_window(scene, window.grown(HALO_PX), SUPERSAMPLE)
             collector.add(render.samples, window)
             tile = np.zeros((TILE_PX, TILE_PX, 3), dtype=np.uint8)
             noise = np.random.default_rng([seed, number])

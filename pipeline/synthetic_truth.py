@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import shapely
 import torch
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from mili_core.body import matrix_to_axis_angle
 from mili_core.synth.effects import HALO_PX
@@ -44,10 +45,11 @@ class TruthCollector:
         self.scene = scene
         people = len(scene.crowd)
         camera = scene.camera
-        self._grid = ImageWindow(0, 0, camera.width * SUPERSAMPLE, camera.height * SUPERSAMPLE)
-        corners = scene.bounds_px.reshape(people, 2, 2) * SUPERSAMPLE
-        self._boxes = [pixel_box(corner, self._grid) for corner in corners]
-        self._masks = [None if box is None else np.zeros((box.height, box.width), dtype=np.bool_) for box in self._boxes]
+        frame = ImageWindow(0, 0, camera.width, camera.height).scaled(SUPERSAMPLE)
+        self._boxes = [pixel_box(corners, frame) for corners in scene.bounds_px.reshape(people, 2, 2) * SUPERSAMPLE]
+        self._masks = [
+            None if box is None else np.zeros((box.height, box.width), dtype=np.bool_) for box in self._boxes
+        ]
         self.joints_seen = np.zeros((people, 24), dtype=np.bool_)
 
     def add(self, samples: Samples, window: ImageWindow) -> None:
@@ -59,19 +61,15 @@ class TruthCollector:
         """
         edge = HALO_PX * SUPERSAMPLE
         person = interior(samples.person, edge)
-        around = ImageWindow(
-            window.left - HALO_PX, window.top - HALO_PX, window.width + 2 * HALO_PX, window.height + 2 * HALO_PX
-        )
-        tile = ImageWindow(
-            window.left * SUPERSAMPLE, window.top * SUPERSAMPLE, window.width * SUPERSAMPLE, window.height * SUPERSAMPLE
-        )
+        tile = window.scaled(SUPERSAMPLE)
         for index in np.unique(person[person >= 0]).tolist():
             box, mask = self._boxes[index], self._masks[index]
-            assert box is not None and mask is not None
-            common = pixel_box(np.array([box.origin, box.origin + [box.width, box.height]]), tile)
+            assert box is not None
+            assert mask is not None
+            common = box.common(tile)
             assert common is not None
             mask[common.rows(box), common.columns(box)] = person[common.rows(tile), common.columns(tile)] == index
-        self.joints_seen |= joints_visible(self.scene, samples, around, SUPERSAMPLE)
+        self.joints_seen |= joints_visible(self.scene, samples, window.grown(HALO_PX), SUPERSAMPLE)
 
     def masks(self) -> list[tuple[NDArray[np.bool_], Float64Array] | None]:
         """Gives, for each person, the visible mask cut to its bounds and those bounds (4,) xyxy in frame px."""
@@ -148,10 +146,8 @@ def _outlines(scene: Scene, masks: list[NDArray[np.bool_]], boxes: Float64Array)
 
 def _silhouettes(scene: Scene, people: Int64Array) -> tuple[Int64Array, Float64Array]:
     """Gives the samples of each whole silhouette (N,) and its bounds (N, 4) in frame px, parts beyond it included."""
-    camera, margin = scene.camera, MARGIN_PX * SUPERSAMPLE
-    surroundings = ImageWindow(
-        -margin, -margin, camera.width * SUPERSAMPLE + 2 * margin, camera.height * SUPERSAMPLE + 2 * margin
-    )
+    frame = ImageWindow(0, 0, scene.camera.width, scene.camera.height)
+    surroundings = frame.grown(MARGIN_PX).scaled(SUPERSAMPLE)
     counts, bounds = np.zeros(len(people), dtype=np.int64), np.zeros((len(people), 4), dtype=np.float64)
     for row, index in enumerate(people.tolist()):
         box = pixel_box(scene.bounds_px[index].reshape(2, 2) * SUPERSAMPLE, surroundings)
@@ -164,10 +160,8 @@ def _silhouettes(scene: Scene, people: Int64Array) -> tuple[Int64Array, Float64A
 
 
 def _beyond_frame(scene: Scene, boxes: Float64Array) -> BoolArray:
-    beyond: BoolArray = (boxes[:, :2] < 0.0).any(axis=1) | (
-        boxes[:, 2:] > [scene.camera.width, scene.camera.height]
-    ).any(axis=1)
-    return beyond
+    size = np.array([scene.camera.width, scene.camera.height])
+    return np.asarray((boxes[:, :2] < 0.0).any(axis=1) | (boxes[:, 2:] > size).any(axis=1))
 
 
 def _keys(scene: Scene, scene_id: str, count: int) -> dict[str, pa.Array]:
@@ -229,5 +223,18 @@ def _metadata(scene: Scene, geometries: GeometryArray, seed: int, generator_vers
     )
     return {
         METADATA_KEY: json.dumps(mili.model_dump(mode="json"), sort_keys=True).encode(),
-        b"geo": json.dumps(columns.geoparquet(geometries)).encode(),
+        b"geo": json.dumps(_geoparquet(geometries)).encode(),
     }
+
+
+def _geoparquet(geometries: GeometryArray) -> dict[str, JsonValue]:
+    """Gives the GeoParquet 1.1 metadata; crs null is written, because a missing crs means longitude and latitude."""
+    kinds = sorted({str(geometry.geom_type) for geometry in geometries if geometry is not None})
+    column: dict[str, JsonValue] = {
+        "encoding": "WKB",
+        "geometry_types": list(kinds),
+        "crs": None,
+        "edges": "planar",
+        "covering": {"bbox": {corner: ["bbox", corner] for corner in columns.CORNERS}},
+    }
+    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}

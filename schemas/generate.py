@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from schemas.blocks import BLOCKS_SCHEMA
 from schemas.manifest import RunManifest
 from schemas.people import PEOPLE_SCHEMA, SCHEMA_MINOR, SCHEMA_VERSION, FileMetadata
+from schemas.truth import TRUTH_SCHEMA, TruthMetadata
 
 FOLDER = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +27,8 @@ def documents() -> dict[str, str]:
     return {
         "people.schema.json": _text(row_schema(PEOPLE_SCHEMA, f"One person of the people table, version {version}")),
         "people_metadata.schema.json": _text(model_schema(FileMetadata)),
+        "truth.schema.json": _text(row_schema(TRUTH_SCHEMA, f"One person of a synthetic scene, version {version}")),
+        "truth_metadata.schema.json": _text(model_schema(TruthMetadata)),
         "blocks.schema.json": _text(row_schema(BLOCKS_SCHEMA, f"One block of the ledger, version {version}")),
         "manifest.schema.json": _text(model_schema(RunManifest)),
     }

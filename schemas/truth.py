@@ -1,7 +1,7 @@
-"""The truth of a synthetic scene: the people columns that truth has, plus truth-only ones, in SCENE/truth/people.parquet.
+"""The truth of a synthetic scene, SCENE/truth/people.parquet: the people columns that truth has, plus its own.
 
-Units and frames as in `schemas.people`; `transl` puts the body model's skinned vertices into the scene camera, `transl`
-and joints are exact. Everybody of whom at least one sample is seen has a row.
+Units and frames as in `schemas.people`; `transl` puts the body model's skinned vertices into the scene camera.
+Everybody of whom at least one sample is seen has a row.
 """
 
 from __future__ import annotations

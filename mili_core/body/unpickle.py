@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,13 @@ def _make_array(subtype: type, shape: tuple[int, ...], kind: bytes | str) -> NDA
     if subtype is not _ArrayType:
         raise BodyError(f"the pickle makes an array of type {subtype!r}, expected numpy.ndarray")
     return np.empty(shape, dtype=kind.decode() if isinstance(kind, bytes) else kind)
+
+
+def _make_array_from_bytes(
+    buffer: bytes | bytearray, dtype: np.dtype[Any], shape: tuple[int, ...], order: Literal["C", "F"]
+) -> NDArray[Any]:
+    """Stands in for numpy's _frombuffer (pickle protocol 5): a whole array from its bytes."""
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
 def _make_scalar(dtype: np.dtype[Any], data: bytes | str) -> np.generic:
@@ -66,6 +73,8 @@ _ALLOWED: dict[tuple[str, str], Callable[..., object]] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _make_array,
     ("numpy._core.multiarray", "_reconstruct"): _make_array,
+    ("numpy.core.numeric", "_frombuffer"): _make_array_from_bytes,
+    ("numpy._core.numeric", "_frombuffer"): _make_array_from_bytes,
     ("numpy.core.multiarray", "scalar"): _make_scalar,
     ("numpy._core.multiarray", "scalar"): _make_scalar,
     ("copy_reg", "_reconstructor"): _make_object,

@@ -28,7 +28,7 @@ def photo_lines(figures: PhotoMetrics) -> list[str]:
     return [
         f"photos {boxes.images}",
         f"box AP50 {_share(boxes.ap50)} (95 % {_share(low)}..{_share(high)})  AP50:95 {_share(boxes.ap)}",
-        f"mask AP50 {_share(figures.mask_ap50)}  limb-joint AP at OKS .5 {_share(figures.limb_ap50)}  (-: not measured)",
+        f"mask AP50 {_share(figures.mask_ap50)}  limb-joint AP at OKS .5 {_share(figures.limb_ap50)}  (-: unmeasured)",
         f"at score {boxes.score_threshold:g} and IoU .5, heights in photo px:",
         *band_lines(boxes.bands, boxes.counts),
     ]

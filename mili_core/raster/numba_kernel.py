@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -26,19 +24,19 @@ def _fill(  # noqa: C901 - one hot loop, split functions cost a third of the spe
         # Written so that NaN fails, too.
         if not (z0 > NEAR_M and z1 > NEAR_M and z2 > NEAR_M):
             continue
-        x0 = math.floor(float(vertices[i0, 0]) * SUBPIXELS + 0.5) / SUBPIXELS
-        y0 = math.floor(float(vertices[i0, 1]) * SUBPIXELS + 0.5) / SUBPIXELS
-        x1 = math.floor(float(vertices[i1, 0]) * SUBPIXELS + 0.5) / SUBPIXELS
-        y1 = math.floor(float(vertices[i1, 1]) * SUBPIXELS + 0.5) / SUBPIXELS
-        x2 = math.floor(float(vertices[i2, 0]) * SUBPIXELS + 0.5) / SUBPIXELS
-        y2 = math.floor(float(vertices[i2, 1]) * SUBPIXELS + 0.5) / SUBPIXELS
+        x0 = np.floor(float(vertices[i0, 0]) * SUBPIXELS + 0.5) / SUBPIXELS
+        y0 = np.floor(float(vertices[i0, 1]) * SUBPIXELS + 0.5) / SUBPIXELS
+        x1 = np.floor(float(vertices[i1, 0]) * SUBPIXELS + 0.5) / SUBPIXELS
+        y1 = np.floor(float(vertices[i1, 1]) * SUBPIXELS + 0.5) / SUBPIXELS
+        x2 = np.floor(float(vertices[i2, 0]) * SUBPIXELS + 0.5) / SUBPIXELS
+        y2 = np.floor(float(vertices[i2, 1]) * SUBPIXELS + 0.5) / SUBPIXELS
         area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
         if not (area != 0.0 and abs(area) < np.inf):
             continue
-        left = max(0.0, math.ceil(min(x0, x1, x2) - 0.5))
-        top = max(0.0, math.ceil(min(y0, y1, y2) - 0.5))
-        right = min(width - 1.0, math.floor(max(x0, x1, x2) - 0.5))
-        bottom = min(height - 1.0, math.floor(max(y0, y1, y2) - 0.5))
+        left = max(0.0, np.ceil(min(x0, x1, x2) - 0.5))
+        top = max(0.0, np.ceil(min(y0, y1, y2) - 0.5))
+        right = min(width - 1.0, np.floor(max(x0, x1, x2) - 0.5))
+        bottom = min(height - 1.0, np.floor(max(y0, y1, y2) - 0.5))
         if left > right or top > bottom:
             continue
         # Edge k lies opposite vertex k; with `sign` every edge function is positive inside.

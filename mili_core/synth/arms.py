@@ -42,7 +42,7 @@ class Arm:
 
 
 HANG = Arm((-10.0, 12.0), (70.0, 80.0), (-5.0, 25.0), (5.0, 28.0))
-POCKET = Arm((-16.0, -4.0), (66.0, 74.0), (8.0, 22.0), (32.0, 50.0))
+POCKET = Arm((-16.0, -6.0), (73.0, 79.0), (22.0, 36.0), (26.0, 40.0))
 PHONE = Arm((18.0, 38.0), (70.0, 80.0), (12.0, 32.0), (95.0, 125.0))
 CALL = Arm((15.0, 45.0), (55.0, 75.0), (-25.0, 5.0), (130.0, 144.0))
 HIP = Arm((-18.0, -4.0), (42.0, 55.0), (45.0, 62.0), (75.0, 95.0))
@@ -144,4 +144,4 @@ def _set_arm(rng: np.random.Generator, angles: Float64Array, side: tuple[Joint, 
     angles[:, elbow, Angle.YAW] = -draw(arm.bend)
     angles[:, elbow, Angle.TWIST] = draw(arm.pronate)
     angles[:, wrist, Angle.ROLL] = -draw((-8.0, 18.0))
-    angles[:, hand, Angle.ROLL] = -draw((5.0, 45.0))
+    angles[:, hand, Angle.ROLL] = -draw((10.0, 55.0))

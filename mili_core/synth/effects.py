@@ -33,7 +33,7 @@ class Film:
 def draw_film(rng: np.random.Generator) -> Film:
     """Gives random settings of an ordinary photo."""
     gain = np.exp(rng.normal(0.0, 0.18)) * np.exp(rng.normal(0.0, 0.05, 3))
-    return Film(gain.astype(np.float32), blur=rng.uniform(0.0, 0.2), noise=rng.uniform(0.8, 5.0))
+    return Film(gain.astype(np.float32), blur=rng.uniform(0.0, 0.2), noise=rng.uniform(0.8, 4.0))
 
 
 def develop(linear: Float32Array, film: Film, rng: np.random.Generator) -> NDArray[np.uint8]:

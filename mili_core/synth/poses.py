@@ -66,6 +66,7 @@ def vary(rng: np.random.Generator, angles: Float64Array) -> Float64Array:
     sigma = np.full((JOINT_COUNT, 4), np.deg2rad(NOISE_DEG))
     sigma[Joint.LEFT_COLLAR :] = np.deg2rad(ARM_NOISE_DEG)
     sigma[[Joint.LEFT_COLLAR, Joint.RIGHT_COLLAR]] = np.deg2rad(2.0)
+    sigma[Joint.LEFT_WRIST :] = np.deg2rad(NOISE_DEG)
     sigma[Joint.PELVIS] = np.deg2rad(2.0)
     limits = angle_limits_rad()
     noisy: Float64Array = np.clip(angles + rng.normal(size=angles.shape) * sigma, limits[..., 0], limits[..., 1])

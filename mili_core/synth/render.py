@@ -25,7 +25,7 @@ NOBODY = -1
 _FOLDS = np.array([[9.0, 21.0, 5.0], [-14.0, 33.0, 11.0], [30.0, -17.0, 24.0], [55.0, 48.0, -40.0]], dtype=np.float32)
 """Waves of cloth folds, radians per metre of the rest pose: some centimetres, mostly running around the limbs."""
 
-_FOLD_DEPTH = np.array([0.10, 0.10, 0.08, 0.06], dtype=np.float32)
+_FOLD_DEPTH = np.array([0.16, 0.18, 0.14, 0.10], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,9 +162,7 @@ def _paint_people(scene: Scene, samples: Samples, supersample: int, colour: Floa
 
 def draw_samples(scene: Scene, window: ImageWindow, supersample: int) -> Samples:
     """Gives the sample grid of a window: each person rasterised alone, the nearest one kept."""
-    grid = ImageWindow(
-        window.left * supersample, window.top * supersample, window.width * supersample, window.height * supersample
-    )
+    grid = window.scaled(supersample)
     shape, people = (grid.height, grid.width), len(scene.crowd)
     person = np.full(shape, NOBODY, dtype=np.int32)
     face = np.full(shape, NOBODY, dtype=np.int32)

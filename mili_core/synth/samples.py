@@ -74,7 +74,7 @@ def render_sample(rng: np.random.Generator, body: BodyModel, width: int, height:
     crowd = draw_crowd(rng, rig, camera, people, Placement(smallest, 1.1 * height, 0.45, 0.35))
     farthest = float(crowd.joints_m[..., 2].max(initial=8.0))
     scene = build_scene(rig, camera, draw_world(rng, nearest_wall_m=farthest), crowd, draw_outfits(rng, len(crowd)))
-    window = ImageWindow(-HALO_PX, -HALO_PX, width + 2 * HALO_PX, height + 2 * HALO_PX)
+    window = ImageWindow(0, 0, width, height).grown(HALO_PX)
     render = render_window(scene, window, SUPERSAMPLE)
     image = develop(render.colour, draw_film(rng), rng)
     edge = HALO_PX * SUPERSAMPLE

@@ -106,6 +106,7 @@ def draw_outfits(rng: np.random.Generator, count: int) -> Outfits:
     for region, (palette, jitter) in palettes.items():
         colours[:, region] = draw_colours(rng, palette, count, jitter)
     jacket = rng.random(count) < 0.45
+    hairline = choose(0.06, uniform(1.1, 1.3), uniform(0.7, 0.8))
     return Outfits(
         colours=colours,
         accent=draw_colours(rng, TOPS, count, 0.2),
@@ -115,12 +116,12 @@ def draw_outfits(rng: np.random.Generator, count: int) -> Outfits:
         boot=choose(0.2, uniform(0.78, 0.92), uniform(0.95, 0.985)),
         open_front=np.where(jacket, choose(0.5, uniform(0.015, 0.07), zero), zero),
         neckline=uniform(0.0, 0.09),
-        hairline=choose(0.06, uniform(1.1, 1.3), uniform(0.7, 0.8)),
-        long_hair=choose(0.35, uniform(0.03, 0.22), zero),
+        hairline=hairline,
+        long_hair=np.where(hairline < 1.0, choose(0.35, uniform(0.03, 0.22), zero), zero),
         pattern=rng.choice(4, size=count, p=[0.68, 0.1, 0.08, 0.14]),
         pattern_m=uniform(0.035, 0.13),
-        loose_top_m=np.where(jacket, uniform(0.014, 0.032), uniform(0.004, 0.016)).astype(np.float32),
-        loose_bottom_m=uniform(0.004, 0.022),
+        loose_top_m=np.where(jacket, uniform(0.018, 0.04), uniform(0.006, 0.024)).astype(np.float32),
+        loose_bottom_m=uniform(0.006, 0.03),
         volume_hair_m=uniform(0.008, 0.024),
         phase=uniform(0.0, 6.283),
     )
@@ -179,7 +180,7 @@ def thickness_m(rig: Rig, outfits: Outfits) -> Float32Array:
         by_region[Region.TOP] = outfits.loose_top_m[person]
         by_region[Region.INNER] = 0.5 * outfits.loose_top_m[person]
         by_region[Region.BOTTOM] = outfits.loose_bottom_m[person]
-        by_region[Region.SHOE] = 0.006
+        by_region[Region.SHOE] = 0.011
         offsets[person] = by_region[regions(rig, rig.fields, look)]
     return offsets
 

@@ -22,6 +22,21 @@ class ImageWindow:
         """(2,) x, y of the top-left corner, px."""
         return np.array([self.left, self.top], dtype=np.float64)
 
+    def common(self, other: ImageWindow) -> ImageWindow | None:
+        """Gives the pixels that lie in both windows, or None when there are none."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right = min(self.left + self.width, other.left + other.width)
+        bottom = min(self.top + self.height, other.top + other.height)
+        return ImageWindow(left, top, right - left, bottom - top) if left < right and top < bottom else None
+
+    def grown(self, margin: int) -> ImageWindow:
+        """Gives the window with `margin` more pixels on each side."""
+        return ImageWindow(self.left - margin, self.top - margin, self.width + 2 * margin, self.height + 2 * margin)
+
+    def scaled(self, factor: int) -> ImageWindow:
+        """Gives the window in samples, `factor` along each side of a pixel."""
+        return ImageWindow(self.left * factor, self.top * factor, self.width * factor, self.height * factor)
+
     def rows(self, outer: ImageWindow) -> slice:
         """Gives the rows of this window within `outer`, which holds it."""
         return slice(self.top - outer.top, self.top - outer.top + self.height)
@@ -35,13 +50,12 @@ def pixel_box(points_px: NDArray[np.floating], window: ImageWindow) -> ImageWind
     """Gives the whole pixels of `window` that the bounds of points (N, 2) touch, or None when there are none."""
     if not len(points_px):
         return None
-    low, high = np.floor(points_px.min(axis=0)), np.ceil(points_px.max(axis=0))
-    left, top = max(float(low[0]), window.left), max(float(low[1]), window.top)
-    right = min(float(high[0]), window.left + window.width)
-    bottom = min(float(high[1]), window.top + window.height)
-    if not (left < right and top < bottom):
+    limits = window.origin, window.origin + np.array([window.width, window.height])
+    low = np.clip(np.floor(points_px.min(axis=0)), *limits).astype(np.int64)
+    high = np.clip(np.ceil(points_px.max(axis=0)), *limits).astype(np.int64)
+    if not (low < high).all():
         return None
-    return ImageWindow(int(left), int(top), int(right - left), int(bottom - top))
+    return ImageWindow(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
 
 def touching(boxes_px: NDArray[np.float64], window: ImageWindow) -> list[int]:

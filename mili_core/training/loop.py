@@ -65,7 +65,7 @@ class TrainSettings:
     seed: int = 0
     workers: int = 1
     checkpoint_every: int = 200
-    log_every: int = 10
+    log_every: int = 20
 
 
 @dataclass(slots=True, eq=False)

@@ -69,8 +69,8 @@ class MergeConfig:
 
     cut_margin_px: float = 2.5
     cut_margin_share: float = 0.08
-    near_margin_px: float = 6.0
-    near_margin_share: float = 0.2
+    near_margin_px: float = 4.0
+    near_margin_share: float = 0.1
     witness_margin_share: float = 0.1
     min_evidence_px: float = 4.0
     blur_px: float = 1.5

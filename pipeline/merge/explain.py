@@ -18,11 +18,13 @@ class People:
 
     Attributes:
         boxes: (G, 4) float64, frame px from the frame's corner.
+        extents: (G, 4) float64, around all views of the person.
         whole: (G,) bool, some view shows all of the person.
         clear: (G,) bool, some view does so beyond doubt.
     """
 
     boxes: Float64Array
+    extents: Float64Array
     whole: BoolArray
     clear: BoolArray
 
@@ -45,10 +47,10 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
         (G,) bool.
     """
     large = np.flatnonzero(people.whole)
-    part, k = overlapping(people.boxes, _widened(people.boxes[large], config))
+    part, k = overlapping(people.boxes, _widened(people.extents[large], config))
     larger = large[k]
     needed = np.where(people.clear[part], config.explain_whole_inside, config.explain_inside)
-    fits = _inside(people.boxes[part], _widened(people.boxes[larger], config)) >= needed
+    fits = _inside(people.boxes[part], _widened(people.extents[larger], config)) >= needed
     fits &= area(people.boxes[part]) < area(people.boxes[larger])
     part, larger = part[fits], larger[fits]
 
@@ -63,7 +65,6 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     )
     well_px = np.where(people.clear[suspect], config.explain_whole_px, well_px)
     clearly = looked & covered & (longer_side(shown) * views.scale[witness] >= well_px)
-    clearly &= views.whole[witness] | ~people.clear[suspect]
     both = covered & _has_view(views, group, suspect, views.block[witness])
     together = np.bincount(pair, both, len(part)) > 0
     absences = np.bincount(pair, clearly & ~both, len(part))

@@ -67,9 +67,10 @@ def _people(views: Views, group: Int64Array, whole: BoolArray, order: Int64Array
     """Gives one box for each group: that of its best view, or of all its views if none is whole."""
     best = order[np.unique(group[order], return_index=True)[1]]
     count = len(best)
-    boxes = np.where(whole[best][:, None], views.boxes[best], united_boxes(views.boxes, group, count))
+    extents = united_boxes(views.boxes, group, count)
+    boxes = np.where(whole[best][:, None], views.boxes[best], extents)
     clear = np.bincount(group, whole & views.clear, count) > 0
-    return People(boxes, whole[best], clear)
+    return People(boxes, extents, whole[best], clear)
 
 
 def _keep(group: Int64Array, keep: BoolArray, order: Int64Array | None = None) -> Int64Array:

@@ -112,7 +112,6 @@ def _explained_alone(views: Views, chosen: Int64Array, config: MergeConfig) -> B
     alone = np.full(len(views), -1, dtype=np.int64)
     alone[chosen] = np.arange(len(chosen), dtype=np.int64)
     result = np.zeros(len(views), dtype=np.bool_)
-    result[chosen] = explained(
-        views, alone, People(views.boxes[chosen], views.whole[chosen], views.clear[chosen]), config
-    )
+    people = People(views.boxes[chosen], views.boxes[chosen], views.whole[chosen], views.clear[chosen])
+    result[chosen] = explained(views, alone, people, config)
     return result

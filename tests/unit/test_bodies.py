@@ -146,7 +146,7 @@ def test_a_second_run_gives_the_same_bytes() -> None:
 
 def test_both_rasterisers_agree() -> None:
     pytest.importorskip("numba")
-    views = random_views(np.random.default_rng(3), 10)
+    views = random_views(np.random.default_rng(3), 3)
     numba, torch = of(views, "numba"), of(views, "torch")
     np.testing.assert_allclose(numba.silhouette_area_px, torch.silhouette_area_px, rtol=0.005)
 

@@ -31,6 +31,11 @@ def test_it_has_smpls_layout(body: BodyModel) -> None:
     assert OPEN_BODY.stat().st_size < 600_000
 
 
+def test_it_is_the_body_that_the_shipped_weights_regress(body: BodyModel) -> None:
+    """A rebuilt body has other betas: weights must be trained anew, then this digest changes with them."""
+    assert body.sha256 == "8a127bf5246a7ad1ede1347144e4c11316b55946cefdd2656ad5ef5403275636"
+
+
 def test_its_surface_is_one_closed_sphere_wound_outwards(body: BodyModel) -> None:
     directed = np.concatenate([body.faces[:, [0, 1]], body.faces[:, [1, 2]], body.faces[:, [2, 0]]])
     keys = directed[:, 0] * 6890 + directed[:, 1]
@@ -54,7 +59,7 @@ def test_weights_are_sparse_and_sum_to_one_exactly(body: BodyModel) -> None:
     assert (body.weights >= 0).all()
     assert ((body.weights > 0).sum(axis=1) <= 4).all()
     np.testing.assert_array_equal(body.weights.sum(axis=1), 1.0)
-    assert (body.weights.max(axis=0) > 0.5).all()  # every joint moves something
+    assert (body.weights.max(axis=0) > 0.4).all()  # every joint moves something
 
 
 def test_joints_lie_as_in_a_t_pose(body: BodyModel) -> None:

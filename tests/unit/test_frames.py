@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,11 @@ from pipeline.frames import discover, read_strips, stored, strip, tiff_reader, v
 from pipeline.types import FrameRef
 
 WIDTH, HEIGHT = 331, 217
+FLAVOURS: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "progressive": {"interlace": True},
+    "full_chroma": {"subsample_mode": "off"},
+}
 
 
 def picture(bands: int = 3, dtype: type = np.uint8, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
@@ -79,11 +85,7 @@ class TestPixels:
         np.testing.assert_array_equal(read(tmp_path / "a.png"), pixels)
 
     def test_jpeg_is_what_the_decoder_gives_at_once(self, tmp_path: Path) -> None:
-        for name, options in {
-            "base": {},
-            "progressive": {"interlace": True},
-            "full": {"subsample_mode": "off"},
-        }.items():
+        for name, options in FLAVOURS.items():
             path = tmp_path / f"{name}.jpg"
             vips_image(picture()).jpegsave(str(path), Q=90, **options)
             np.testing.assert_array_equal(read(path), pyvips.Image.new_from_file(str(path)).numpy())
@@ -181,7 +183,11 @@ class TestPixels:
     @pytest.mark.parametrize("planar", ["contig", "separate"])
     def test_lossless_tiff(self, tmp_path: Path, compression: str | None, layout: str, planar: str) -> None:
         pixels = picture()
-        how = {"tiled": {"tile": (64, 48)}, "strips": {"rowsperstrip": 50}, "low strips": {"rowsperstrip": 3}}
+        how: dict[str, Any] = {
+            "tiled": {"tile": (64, 48)},
+            "strips": {"rowsperstrip": 50},
+            "low strips": {"rowsperstrip": 3},
+        }
         data = pixels if planar == "contig" else np.moveaxis(pixels, 2, 0)
         options = how.get(layout, {"rowsperstrip": HEIGHT})
         tifffile.imwrite(
@@ -198,7 +204,7 @@ class TestPixels:
 
     @pytest.mark.parametrize("options", [{"tile": (64, 64)}, {"rowsperstrip": 32}])
     @pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
-    def test_jpeg_tiff(self, tmp_path: Path, options: dict[str, object], photometric: str) -> None:
+    def test_jpeg_tiff(self, tmp_path: Path, options: dict[str, Any], photometric: str) -> None:
         pixels = picture() if photometric == "rgb" else picture(1)[..., 0]
         tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric, compression="jpeg", **options)
         expected = pixels if photometric == "rgb" else np.repeat(pixels[..., None], 3, axis=2)
@@ -352,7 +358,7 @@ def test_flipped_bits_under_a_checksum(tmp_path: Path, kind: str) -> None:
 def test_jpeg_tile_cut_inside_the_tiff(tmp_path: Path) -> None:
     data = bytearray(whole("jpeg tiled tif", tmp_path))
     with tifffile.TiffFile(tmp_path / "whole.tif") as tif:
-        end = tif.pages[0].dataoffsets[3] + tif.pages[0].databytecounts[3]
+        end = tif.pages.first.dataoffsets[3] + tif.pages.first.databytecounts[3]
     data[end - 40 : end] = bytes(40)
     (tmp_path / "a.tif").write_bytes(data)
     assert "JPEG segment 3 of the TIFF is truncated" in refusal(tmp_path / "a.tif")
@@ -361,9 +367,9 @@ def test_jpeg_tile_cut_inside_the_tiff(tmp_path: Path) -> None:
 def test_sparse_tiff_is_no_black_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, picture(), photometric="rgb", tile=(64, 64))
-    with tifffile.TiffFile(path, mode="r+b") as tif:
-        counts = list(tif.pages[0].databytecounts)
-        tif.pages[0].tags[325].overwrite([0, *counts[1:]])
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        counts = list(tif.pages.first.databytecounts)
+        tif.pages.first.tags[325].overwrite([0, *counts[1:]])
     assert "segment 0 is empty" in refusal(path)
 
 
@@ -406,9 +412,9 @@ def test_absurd_png_header(tmp_path: Path, size: tuple[int, int]) -> None:
 def test_absurd_tiff_header(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, picture(), photometric="rgb", tile=(64, 64))
-    with tifffile.TiffFile(path, mode="r+b") as tif:
+    with tifffile.TiffFile(path, mode="r+") as tif:
         for tag, value in zip((256, 257), size, strict=True):
-            tif.pages[0].tags[tag].overwrite(value, dtype="I")
+            tif.pages.first.tags[tag].overwrite(value, dtype="I")
     refusal(path)
 
 

@@ -9,6 +9,7 @@ import pyvips
 from mili_core.errors import ConfigError, ImageError, MissingFileError
 from pipeline.frames import discover
 from pipeline.frames.discover import natural_key, sanitise
+from pipeline.types import FrameRef
 
 
 def make(path: Path, width: int = 9, height: int = 7) -> str:
@@ -20,7 +21,7 @@ def make(path: Path, width: int = 9, height: int = 7) -> str:
     return str(path)
 
 
-def names(refs: list) -> list[tuple[str, int, str]]:
+def names(refs: list[FrameRef]) -> list[tuple[str, int, str]]:
     return [(ref.scene_id, ref.frame_id, Path(ref.uri).name) for ref in refs]
 
 

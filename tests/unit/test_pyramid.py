@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,8 +86,8 @@ class TestAgainstThePlainTwin:
             np.testing.assert_array_equal(whole_level(opened, level), pixels)
 
     @pytest.mark.parametrize("size", [(1, 1), (40, 24), (41, 24), (64, 64), (32, 200), (500, 3), (3, 500), (65, 97)])
-    @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-    @pytest.mark.parametrize("strip_bytes", [1, 100, 10_000, 2**24])
+    @pytest.mark.parametrize("orientation", [1, 3, 6])
+    @pytest.mark.parametrize("strip_bytes", [1, 10_000, 2**24])
     def test_sizes_and_strips(
         self,
         tmp_path: Path,
@@ -122,7 +123,7 @@ class TestAgainstThePlainTwin:
         regions: list[tuple[tuple[int, ...], tuple[slice, ...]]] = []
         plain = zarr.Array.__setitem__
 
-        def spy(array: zarr.Array, region: tuple[slice, ...], value: np.ndarray) -> None:
+        def spy(array: zarr.Array[Any], region: tuple[slice, ...], value: np.ndarray) -> None:
             regions.append((array.shape, region))
             plain(array, region, value)
 
@@ -156,11 +157,12 @@ def test_a_tiff_frame(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole_level(Pyramid.open(tmp_path / "a.zarr"), 1), plain_levels(pixels)[1])
 
 
-def test_a_black_frame_has_all_its_shards(tmp_path: Path) -> None:
-    ref = frame(tmp_path / "a.png", np.zeros((2100, 2100, 3), dtype=np.uint8))
-    ensure_pyramid(ref, tmp_path / "a.zarr")
-    assert len(list((tmp_path / "a.zarr" / "0" / "c").glob("*/*/*"))) == 4
-    assert not whole_level(Pyramid.open(tmp_path / "a.zarr"), 0).any()
+def test_black_shards_have_no_file_and_are_not_missed(tmp_path: Path) -> None:
+    pixels = np.zeros((2100, 2100, 3), dtype=np.uint8)
+    pixels[2099, 2099] = 200
+    ensure_pyramid(frame(tmp_path / "a.png", pixels), tmp_path / "a.zarr")
+    assert [path.parts[-2:] for path in (tmp_path / "a.zarr" / "0" / "c").glob("*/*/*")] == [("1", "1")]
+    np.testing.assert_array_equal(whole_level(Pyramid.open(tmp_path / "a.zarr"), 0), pixels)
 
 
 def test_metadata_is_ome_zarr_0_5(tmp_path: Path) -> None:
@@ -174,6 +176,7 @@ def test_metadata_is_ome_zarr_0_5(tmp_path: Path) -> None:
     assert [axis["name"] for axis in multiscale["axes"]] == ["c", "y", "x"]
     assert sorted(types, key=["time", "channel", "space"].index) == types
     assert len(ome["omero"]["channels"]) == 3
+    assert {"name", "type", "metadata"} <= multiscale.keys()
     shapes = []
     for level, dataset in enumerate(multiscale["datasets"]):
         node = json.loads((tmp_path / "a.zarr" / dataset["path"] / "zarr.json").read_text())
@@ -359,7 +362,7 @@ class TestEnsuring:
         assert neighbour.exists()
 
     def test_a_full_disk_is_one_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(array: zarr.Array, region: tuple[slice, ...], value: np.ndarray) -> None:
+        def fail(array: zarr.Array[Any], region: tuple[slice, ...], value: np.ndarray) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(zarr.Array, "__setitem__", fail)
