@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from mili_core.body import (
     project,
     translation_from_weak,
 )
+from mili_core.body.fit_betas import fit_betas
 from mili_core.detections import Detections
 from mili_core.errors import BodyError, ConfigError
 from mili_core.letterbox import Letterboxed, letterbox
@@ -35,6 +37,7 @@ from mili_core.weights import Weights, load_into, read_weights
 
 __all__ = ["Detections", "ModelIdentity", "PersonPredictor", "Predictor"]
 
+BodyMismatch = Literal["refuse", "fit"]
 IMAGES_AT_ONCE = 4  # bounds the activations' memory; speed on a CPU hardly depends on it
 LEAST_SCALE = 0.05  # of the weak camera: a body farther than 40 box heights is a broken regression
 
@@ -43,16 +46,23 @@ class Predictor:
     """MILI with its weights and its body."""
 
     def __init__(
-        self, weights: Weights, body: BodyModel, device: torch.device, score_threshold: float | None = None
+        self,
+        weights: Weights,
+        body: BodyModel,
+        device: torch.device,
+        *,
+        score_threshold: float | None = None,
+        body_mismatch: BodyMismatch = "refuse",
     ) -> None:
-        check_body(weights, body)
+        self._regressed = regressed_body(weights, body, body_mismatch)
         self._model = Mili(weights.config)
         load_into(self._model, weights)
         self._model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._body = SkinnedBody(body).to(device)
+        self._body, self._arrays = SkinnedBody(body).to(device), body
         self._device = device
         self._threshold = weights.score_threshold if score_threshold is None else score_threshold
-        self._identity = ModelIdentity(weights.config.name, weights.sha256, body.name, body.sha256)
+        betas_source = "model" if self._regressed is None else "fit"
+        self._identity = ModelIdentity(weights.config.name, weights.sha256, body.name, body.sha256, betas_source)
 
     @staticmethod
     def load(
@@ -61,6 +71,7 @@ class Predictor:
         device: str = "auto",
         *,
         score_threshold: float | None = None,
+        body_mismatch: BodyMismatch = "refuse",
     ) -> Predictor:
         """Gives a predictor.
 
@@ -69,13 +80,19 @@ class Predictor:
             body: npz file made by convert_body; None means the shipped open body.
             device: "auto" (a GPU if there is one), "cpu" or "cuda[:n]".
             score_threshold: least detection score in 0..1; None means the one that the weights recommend.
+            body_mismatch: what to do with a body that the weights do not regress: "refuse", or "fit": keep the
+                rotations and give the betas of that body whose resting joints are as far apart.
 
         Raises:
             MissingFileError, WeightsError, BodyError, ConfigError: one line each, with the remedy.
         """
         stored = read_weights(None if weights is None else Path(weights))
         return Predictor(
-            stored, load_body(None if body is None else Path(body)), resolve_device(device), score_threshold
+            stored,
+            load_body(None if body is None else Path(body)),
+            resolve_device(device),
+            score_threshold=score_threshold,
+            body_mismatch=body_mismatch,
         )
 
     @property
@@ -106,6 +123,12 @@ class Predictor:
             for number, (image, size) in enumerate(zip(images, sizes, strict=True))
         ]
 
+    def _betas(self, betas: Float[Tensor, "n 10"]) -> Float[Tensor, "n 10"]:
+        """Returns betas of the body in use."""
+        if self._regressed is None:
+            return betas
+        return torch.from_numpy(fit_betas(self._regressed, self._arrays, _numpy(betas))).to(betas)
+
     def _canvas(self, images: Sequence[Letterboxed]) -> Float[Tensor, "n 3 512 832"]:
         config = self._model.config
         canvas = torch.zeros((len(images), 3, NETWORK_HEIGHT, NETWORK_WIDTH), device=self._device)
@@ -121,7 +144,8 @@ class Predictor:
         state = people.bodies
         cam = torch.cat((state.cam[:, :1].clamp(min=LEAST_SCALE), state.cam[:, 1:]), dim=1)
         transl = translation_from_weak(cam, people.boxes_xyxy)
-        joints = self._body.joints(state.betas, state.rotmats)
+        betas = self._betas(state.betas)
+        joints = self._body.joints(betas, state.rotmats)
         pixels = project(joints + transl[:, None], FOCAL_PX, (NETWORK_WIDTH / 2, NETWORK_HEIGHT / 2))
         masks = torch.sigmoid(people.mask_logits)
         confidence = _probability_at(masks, people.boxes_xyxy, pixels, size)
@@ -130,7 +154,7 @@ class Predictor:
             boxes_xyxy=_numpy(boxes),
             scores=_numpy(people.scores),
             rotmats=_numpy(state.rotmats),
-            betas=_numpy(state.betas),
+            betas=_numpy(betas),
             cam_crop=_numpy(cam),
             crop_boxes_xyxy=_numpy(boxes),
             transl_m=_numpy(transl),
@@ -141,13 +165,24 @@ class Predictor:
         )
 
 
-def check_body(weights: Weights, body: BodyModel) -> None:
-    """Raises BodyError unless the body is the one that the weights regress."""
-    if body.sha256 != weights.body_sha256:
+def regressed_body(weights: Weights, body: BodyModel, mismatch: BodyMismatch) -> BodyModel | None:
+    """Gives the body that the weights regress where it is not `body` itself and betas shall be fitted, else None.
+
+    Raises:
+        BodyError: the bodies differ and mismatch is "refuse", or the regressed body is not at hand.
+    """
+    if body.sha256 == weights.body_sha256:
+        return None
+    named = f"{weights.body_name!r} ({weights.body_sha256[:12]})"
+    if mismatch == "refuse":
         raise BodyError(
-            f"body {body.name!r} ({body.sha256[:12]}) is not the one that the weights regress, "
-            f"{weights.body_name!r} ({weights.body_sha256[:12]}); leave --body out or use weights made for it"
+            f"body {body.name!r} ({body.sha256[:12]}) is not the one that the weights regress, {named}; leave --body "
+            "out, use weights made for it, or give --body-mismatch fit"
         )
+    shipped = load_body()
+    if shipped.sha256 != weights.body_sha256:
+        raise BodyError(f"betas can be fitted from the shipped body only, and the weights regress {named}")
+    return shipped
 
 
 def resolve_device(device: str) -> torch.device:

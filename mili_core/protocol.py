@@ -21,12 +21,14 @@ class ModelIdentity:
         weights_sha256: hex digest of the weights file ("" for a model without one).
         body_name: "open" or "smpl".
         body_sha256: hex digest of the body arrays (mili_core.body.BodyModel.sha256).
+        betas_source: "model", or "fit" where the weights regress another body and betas were carried over.
     """
 
     name: str
     weights_sha256: str
     body_name: str
     body_sha256: str
+    betas_source: str = "model"
 
 
 @runtime_checkable

@@ -68,8 +68,9 @@ def band_fit(height_px: Float64Array, config: MergeConfig) -> Float64Array:
 def _clearance(views: Views, config: MergeConfig) -> Float64Array:
     """Gives 1 for boxes clear of their block's inner edges, 0 for boxes at one."""
     share = edge_distances(views.boxes, views.windows) / sides(views.boxes)
-    share = np.where(views.inner, share, np.inf).min(axis=1)
-    return np.minimum(1.0, np.maximum(share, 0.0) / config.clearance_share)
+    nearest = np.where(views.inner, share, np.inf).min(axis=1)
+    result: Float64Array = np.minimum(1.0, np.maximum(nearest, 0.0) / config.clearance_share)
+    return result
 
 
 def _agreement(whole: BoolArray, group: Int64Array, pairs: Pairs) -> Float64Array:

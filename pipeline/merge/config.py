@@ -17,7 +17,9 @@ class MergeConfig:
     Attributes:
         cut_margin_px: network px; a side this near to an inner edge of its block is cut. Box heads are right to
             about two pixels, so a whole person nearer than that cannot be told from a cut one.
-        cut_margin_share: the same as a share of the box's side, because the error of a box grows with the box.
+        cut_margin_share: the same as a share of the box's side, because the error of a box grows with the box: two
+            standard deviations of 4 %. Too wide does little harm, since a whole view taken for a cut one still
+            stands for a person whom no block saw better; too narrow lets parts stand for people.
         near_margin_px: network px; a whole view nearer than this to an inner edge of its block may still be a cut
             one that was drawn too small, so a left-over one is explained away like a cut one.
         near_margin_share: the same as a share of the box's side.
@@ -32,12 +34,12 @@ class MergeConfig:
             typical error (5 % a side).
         opposite_px: network px of the coarser block; how far apart the sides opposite a cut may be, one and a half
             pixels for each of two boxes.
-        opposite_share: the same as a share of the larger box's longer side.
+        opposite_share: the same as a share of the larger box's longer side, one typical error.
         fragment_similarity: similarity of a fragment that fits perfectly: below a whole view that matches well
             (about .8), so that whole views are linked first, and above the link threshold.
         fragment_offset_weight: how much a fragment loses for lying off the other's middle by a full width.
-        link_similarity: similarity from which two views are one person; a neighbour's box of equal size that is
-            shifted by a third of its width has exactly this IoU.
+        link_similarity: similarity from which two views are one person: half the common area, as in the detection
+            metrics. Neighbours who overlap more are told apart by the blocks that report both.
         outline_weight: share of the outline in the similarity of ambiguous pairs. Silhouettes of neighbours overlap
             far less than their boxes, and small errors of a silhouette cost it more than they cost a box.
         outline_below: a pair whose boxes agree better than this is never ambiguous.
@@ -96,8 +98,8 @@ class MergeConfig:
     explain_inside: float = 0.7
     explain_margin_share: float = 0.05
     explain_px: float = 24.0
-    explain_whole_px: float = 64.0
-    explain_whole_inside: float = 0.9
+    explain_whole_px: float = 32.0
+    explain_whole_inside: float = 0.85
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -92,7 +92,8 @@ def _finest_scale(views: Views, group: Int64Array, count: int) -> Float64Array:
 def _widened(boxes: Float64Array, config: MergeConfig) -> Float64Array:
     """Gives boxes (P, 4) with room for the error of their sides."""
     room = config.explain_margin_share * sides(boxes)
-    return boxes + room * np.array([-1.0, -1.0, 1.0, 1.0])
+    result: Float64Array = boxes + room * np.array([-1.0, -1.0, 1.0, 1.0], dtype=np.float64)
+    return result
 
 
 def _inside(boxes: Float64Array, others: Float64Array) -> Float64Array:

@@ -79,12 +79,14 @@ def _box_similarity(
         _fragment_similarity(near_i, seen_j, views.cut[i], slack, config),
         _fragment_similarity(near_j, seen_i, views.cut[j], slack, config),
     )
-    return np.round(np.maximum(as_whole, as_part), DECIMALS), np.where(strict > 0.0, evidence, 0.0)
+    similarity: Float64Array = np.round(np.maximum(as_whole, as_part), DECIMALS)
+    return similarity, np.where(strict > 0.0, evidence, 0.0)
 
 
 def _drawn_to(boxes: Float64Array, others: Float64Array, reach: Float64Array) -> Float64Array:
     """Gives boxes (P, 4) with each side moved towards the other box's side, by at most `reach` (P,)."""
-    return boxes + np.clip(others - boxes, -reach[:, None], reach[:, None])
+    result: Float64Array = boxes + np.clip(others - boxes, -reach[:, None], reach[:, None])
+    return result
 
 
 def _iou(boxes: Float64Array, others: Float64Array) -> Float64Array:

@@ -112,9 +112,9 @@ def prepare(
         block=rank[order],
         inner=plan.inner[block_index],
         cut=cut,
-        whole=np.logical_not(cut.any(axis=1)),
-        thin=(cut & (sides(boxes[source]) * plan.scale[block_index][:, None] < config.sliver_px)).any(axis=1),
-        clear=np.logical_not((cut | near).any(axis=1)),
+        whole=~_any_side(cut),
+        thin=_any_side(cut & (sides(boxes[source]) * plan.scale[block_index][:, None] < config.sliver_px)),
+        clear=~_any_side(cut | near),
         outlines=outlines,
         source=source,
         corner=_corner(frame),
@@ -158,6 +158,12 @@ def _sides_within(
     """Says (N, 4) which sides lie within `px` network px or `share` of the box's side of an inner edge."""
     margin = np.maximum(px / scale[:, None], share * sides(boxes))
     result: BoolArray = inner & (edge_distances(boxes, windows) <= margin)
+    return result
+
+
+def _any_side(flags: BoolArray) -> BoolArray:
+    """Says (N,) which rows of (N, 4) flags hold for a side at least."""
+    result: BoolArray = np.any(flags, axis=1)
     return result
 
 

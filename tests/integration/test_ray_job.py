@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from tests import fakes  # noqa: E402
+from tests import fakes
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
@@ -124,7 +124,7 @@ def test_with_a_working_dir(head: Head, photo: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     job = f"python jobs/process_scene.py {photo} --output {output} {' '.join(OPTIONS)}"
     where = "python -c 'import pipeline, pathlib; print(\"code in\", pathlib.Path(pipeline.__file__).parent)'"
-    code, log = head.submit(["sh", "-c", f'"{job} && {where}"'], folder=ROOT, working_dir=".")
+    code, log = head.submit(["sh", "-c", f"{job} && {where}"], folder=ROOT, working_dir=".")
     check(output, code, log)
     assert "working_dir_files" in log.split("code in")[-1]
 

@@ -87,6 +87,21 @@ def test_another_body_is_refused(weights: Path, tmp_path: Path) -> None:
         Predictor(replace(stored, body_sha256="0" * 64), body, torch.device("cpu"))
 
 
+def test_another_body_is_fitted_when_asked_for(weights: Path) -> None:
+    open_body = load_body()
+    taller = replace(open_body, name="smpl", v_template=open_body.v_template * np.float32(1.05))
+    stored, cpu = read_weights(weights), torch.device("cpu")
+    with pytest.raises(BodyError, match="body-mismatch fit"):
+        Predictor(stored, taller, cpu)
+    fitted = Predictor(stored, taller, cpu, score_threshold=0.0, body_mismatch="fit")
+    assert (fitted.identity.body_name, fitted.identity.betas_source) == ("smpl", "fit")
+    plain = Predictor(stored, open_body, cpu, score_threshold=0.0).predict([photo(832, 512)])[0]
+    carried = fitted.predict([photo(832, 512)])[0]
+    np.testing.assert_array_equal(plain.rotmats, carried.rotmats)
+    reach = [np.linalg.norm(found.joints3d_m[:, 15] - found.joints3d_m[:, 0], axis=1) for found in (plain, carried)]
+    assert np.abs(reach[0] - reach[1]).max() < 0.02
+
+
 def test_devices() -> None:
     assert resolve_device("cpu").type == "cpu"
     with pytest.raises(ConfigError, match="unknown"):
