@@ -16,6 +16,7 @@ SHORTCUTS = {
     "model": "model.factory",
     "weights": "model.weights",
     "body": "model.body",
+    "body-mismatch": "model.body_mismatch",
     "device": "model.device",
     "score-threshold": "model.score_threshold",
     "actors": "ray.actors",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from mili_core.errors import WeightsError
+from mili_core.protocol import ModelIdentity
 from pipeline.config import ModelSettings
 from pipeline.infer import infer_blocks
 from pipeline.model import load_model
@@ -23,8 +26,13 @@ class FrameWork:
 class BlockWorker:
     """Holds the model for as long as its process lives, and the pyramid of the frame in work."""
 
-    def __init__(self, settings: ModelSettings, device: str) -> None:
+    def __init__(self, settings: ModelSettings, device: str, expected: ModelIdentity) -> None:
         self._predictor = load_model(settings, device)
+        if self._predictor.identity != expected:
+            raise WeightsError(
+                f"the model on {platform.node()} is {self._predictor.identity}, the run's is {expected}; "
+                "give every machine the same files and leave them alone while a run lasts"
+            )
         self._work: FrameWork | None = None
         self._pyramid: Pyramid | None = None
 

@@ -41,6 +41,9 @@ class ModelSettings(_Group):
     )
     weights: Path | None = Field(default=None, description="safetensors file; the shipped weights when not given")
     body: Path | None = Field(default=None, description="body .npz; the shipped open body when not given")
+    body_mismatch: Literal["refuse", "fit"] = Field(
+        default="refuse", description="a body that the weights do not regress: refuse it, or fit its betas"
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda)$", description="auto, cpu or cuda")
     score_threshold: float | None = Field(
         default=None, ge=0.0, le=1.0, description="least score of a detection; what the weights recommend by default"
@@ -48,8 +51,11 @@ class ModelSettings(_Group):
 
     @model_validator(mode="after")
     def _factory_brings_its_own(self) -> Self:
-        if self.factory is not None and (self.weights or self.body or self.score_threshold is not None):
-            raise ValueError("weights, body and score_threshold are MILI's own; leave them out with a model factory")
+        own = (self.weights, self.body, self.score_threshold, None if self.body_mismatch == "refuse" else "fit")
+        if self.factory is not None and any(each is not None for each in own):
+            raise ValueError(
+                "weights, body, body_mismatch and score_threshold are MILI's own; leave them out with a factory"
+            )
         return self
 
     def with_full_paths(self) -> ModelSettings:
@@ -81,7 +87,7 @@ class RaySettings(_Group):
 
 
 class SceneConfig(BaseSettings):
-    """One run of process_scene."""
+    """Finds the people of gigapixel photos and writes a table of them."""
 
     model_config = SettingsConfigDict(
         env_prefix="MILI_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True

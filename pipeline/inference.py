@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
+from mili_core.protocol import ModelIdentity
 from pipeline.block_worker import BlockWorker, FrameWork
 from pipeline.config import SceneConfig
 from pipeline.executor import ActorPool, BatchOutcome, PoolSettings, cluster
@@ -24,6 +25,7 @@ class Workers:
 
     config: SceneConfig
     device: str
+    model: ModelIdentity
     stack: ExitStack
     _pool: Pool | None = field(default=None, init=False)
 
@@ -32,7 +34,7 @@ class Workers:
         if self._pool is None:
             settings = self.config.ray
             self.stack.enter_context(cluster(settings.address, debug=self.config.debug))
-            make_worker = partial(BlockWorker, self.config.model.with_full_paths(), self.device)
+            make_worker = partial(BlockWorker, self.config.model.with_full_paths(), self.device, self.model)
             self._pool = self.stack.enter_context(ActorPool(make_worker, pool_settings(self.config, self.device)))
         return self._pool
 

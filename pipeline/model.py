@@ -27,7 +27,11 @@ def load_model(settings: ModelSettings, device: str) -> PersonPredictor:
     from mili_core.api import Predictor  # noqa: PLC0415 - brings torch, which other models may do without
 
     return Predictor.load(
-        weights=settings.weights, body=settings.body, device=device, score_threshold=settings.score_threshold
+        weights=settings.weights,
+        body=settings.body,
+        device=device,
+        score_threshold=settings.score_threshold,
+        body_mismatch=settings.body_mismatch,
     )
 
 

@@ -93,7 +93,7 @@ def process_scene(config: SceneConfig) -> Summary:
         run = _Run(config, regions, model, body, identity, several=len(frames) > 1)
         stack.enter_context(output_lock(config.output))
         (config.output / "manifest.json").unlink(missing_ok=True)  # what it said is about to change
-        workers = Workers(config, device, stack)
+        workers = Workers(config, device, model, stack)
         entries, tables = [], []
         for frame, content in zip(frames, contents, strict=True):
             entry, table = _process_frame(frame, content, run, workers)

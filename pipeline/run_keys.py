@@ -73,6 +73,7 @@ def run_identity(
         body_sha256=model.body_sha256,
         package_version=version("mili"),
         config=settings,
+        betas_source=model.betas_source,
     )
 
 

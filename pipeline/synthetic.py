@@ -1,7 +1,7 @@
 """Synthetic frames on disk: a tiled BigTIFF, the truth of everybody in it, and the scene's description.
 
 SCENE/<scene_id>.tif (and .jpg), SCENE/truth/people.parquet, SCENE/scene.json; the last appears last, so a folder with
-scene.json is complete. Memory is bounded by a tile and by the masks of the people.
+scene.json is complete. Memory is bounded by a tile and by the people, not by the frame (but for the JPEG).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import pyvips
 import tifffile
 from numpy.typing import NDArray
 
 from mili_core.body import BodyModel
-from mili_core.errors import ConfigError
+from mili_core.errors import ConfigError, StoreError
 from mili_core.synth.camera import SceneCamera
 from mili_core.synth.effects import HALO_PX, Film, develop
 from mili_core.synth.render import Scene, render_window
 from mili_core.synth.square import draw_square
 from mili_core.synth.window import ImageWindow
-from pipeline.storage import TEMPORARY_PREFIX, atomic_file, write_text
+from pipeline.storage import atomic_file, write_bytes, write_text
 from pipeline.synthetic_truth import SUPERSAMPLE, TruthCollector, write_truth
 
 GENERATOR_VERSION = 1
@@ -37,6 +37,9 @@ TILE_PX = 512
 
 DEFLATE_LEVEL = 4
 """Rendered noise hardly compresses further at higher levels, which take twice the time."""
+
+JPEG_QUALITY = 90
+"""What cameras write: visible artefacts at the pixel level, none beyond."""
 
 SMALLEST_SIDE_PX = 64
 LARGEST_SIDE_PX = 65_500
@@ -55,7 +58,7 @@ class SceneRequest:
         width, height: px.
         seed: equal seeds give equal bytes.
         scene_id: [A-Za-z0-9._-]+, names the files.
-        jpeg: also write SCENE/<scene_id>.jpg.
+        jpeg: also write SCENE/<scene_id>.jpg; that holds the whole frame in memory.
     """
 
     people: int
@@ -161,13 +164,13 @@ def _tiles(scene: Scene, film: Film, seed: int, collector: TruthCollector) -> It
 
 
 def _write_jpeg(image: Path, path: Path) -> None:
-    """Writes the TIFF again as a JPEG, strip by strip."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
-    try:
-        pyvips.Image.new_from_file(str(image), access="sequential").jpegsave(str(temporary), Q=90)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes the TIFF again as a JPEG; holds the whole frame, three bytes a px."""
+    frame = tifffile.imread(image)
+    cv2.cvtColor(frame, cv2.COLOR_RGB2BGR, dst=frame)
+    done, encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise StoreError(f"{path}: the frame could not be encoded as JPEG; leave --jpeg out")
+    write_bytes(path, encoded.tobytes())
 
 
 def _describe(request: SceneRequest, scene: Scene, film: Film) -> dict[str, Any]:

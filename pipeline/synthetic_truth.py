@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import shapely
 import torch
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
 from mili_core.body import matrix_to_axis_angle
 from mili_core.synth.effects import HALO_PX
@@ -20,6 +19,7 @@ from mili_core.synth.render import Samples, Scene, mask_bounds, rasterise_person
 from mili_core.synth.truth import interior, joints_visible
 from mili_core.synth.window import ImageWindow, pixel_box
 from pipeline import columns
+from pipeline.geoparquet import geoparquet_metadata
 from pipeline.morton import morton_codes
 from pipeline.outlines import mask_outlines
 from pipeline.storage import atomic_file
@@ -223,18 +223,5 @@ def _metadata(scene: Scene, geometries: GeometryArray, seed: int, generator_vers
     )
     return {
         METADATA_KEY: json.dumps(mili.model_dump(mode="json"), sort_keys=True).encode(),
-        b"geo": json.dumps(_geoparquet(geometries)).encode(),
+        b"geo": geoparquet_metadata(geometries),
     }
-
-
-def _geoparquet(geometries: GeometryArray) -> dict[str, JsonValue]:
-    """Gives the GeoParquet 1.1 metadata; crs null is written, because a missing crs means longitude and latitude."""
-    kinds = sorted({str(geometry.geom_type) for geometry in geometries if geometry is not None})
-    column: dict[str, JsonValue] = {
-        "encoding": "WKB",
-        "geometry_types": list(kinds),
-        "crs": None,
-        "edges": "planar",
-        "covering": {"bbox": {corner: ["bbox", corner] for corner in columns.CORNERS}},
-    }
-    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}

@@ -24,6 +24,7 @@ from mili_core.body import matrix_to_axis_angle
 from mili_core.errors import MissingFileError, StoreError
 from pipeline import columns
 from pipeline.bodies import DerivedColumns
+from pipeline.geoparquet import geoparquet_metadata
 from pipeline.morton import morton_codes
 from pipeline.storage import atomic_file
 from pipeline.types import (
@@ -347,20 +348,4 @@ def _metadata(
         ground=ground,
     )
     mili_json = json.dumps(mili.model_dump(mode="json"), sort_keys=True)
-    return {METADATA_KEY: mili_json.encode(), b"geo": json.dumps(_geoparquet(geometries)).encode()}
-
-
-def _geoparquet(geometries: GeometryArray) -> dict[str, JsonValue]:
-    """Gives the GeoParquet 1.1 metadata; crs null is written, because a missing crs means longitude and latitude."""
-    kinds = {_POLYGON: "Polygon", _MULTIPOLYGON: "MultiPolygon"}
-    present = geometries[~shapely.is_missing(geometries)]
-    column: dict[str, JsonValue] = {
-        "encoding": "WKB",
-        "geometry_types": [kinds[kind] for kind in sorted(set(shapely.get_type_id(present).tolist()))],
-        "crs": None,
-        "edges": "planar",
-        "covering": {"bbox": {corner: ["bbox", corner] for corner in columns.CORNERS}},
-    }
-    if len(present):
-        column["bbox"] = shapely.total_bounds(present).tolist()
-    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    return {METADATA_KEY: mili_json.encode(), b"geo": geoparquet_metadata(geometries)}

@@ -71,6 +71,20 @@ def factory(device: str) -> FakePredictor:
     return FakePredictor(device)
 
 
+class _Renamed(FakePredictor):
+    """A fake of another name in every process."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return ModelIdentity(f"fake-{os.getpid()}", "", "open", "")
+
+
+def changing_factory(device: str) -> FakePredictor:
+    """Gives a model that is another one in every process, as weights that were replaced during a run are."""
+    return _Renamed(device)
+
+
 def broken_factory(device: str) -> FakePredictor:
     """Fails the way a model with unusable weights does."""
     raise ValueError(f"no model for {device}")

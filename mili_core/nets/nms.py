@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from mili_core.nets.boxes import iou
@@ -21,22 +21,19 @@ def nms(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], threshold: flo
         Kept indices, best first.
     """
     order = torch.sort(scores, descending=True, stable=True).indices
-    ranked = boxes[order]
-    overlaps = torch.triu(iou(ranked, ranked) > threshold, diagonal=1).float()  # [i, j]: i is better and hits j
-    keep = torch.ones(len(order), device=boxes.device)
+    return order[keep_ranked(boxes[order][None], threshold)[0]]
+
+
+def keep_ranked(boxes: Float[Tensor, "groups n 4"], threshold: float) -> Bool[Tensor, "groups n"]:
+    """Gives which boxes survive in each group; boxes come best first, and groups do not see each other.
+
+    A box without area overlaps nobody: it survives and suppresses nothing.
+    """
+    overlaps = torch.triu(iou(boxes, boxes) > threshold, diagonal=1).float()  # [g, i, j]: i is better and hits j
+    keep = torch.ones(boxes.shape[:2], device=boxes.device)
     # Suppression chains settle from the best box down, one link an iteration: at most n, in practice 2 to 4.
     while True:
-        settled = (keep @ overlaps == 0).float()
+        settled = (torch.bmm(keep[:, None], overlaps)[:, 0] == 0).float()
         if torch.equal(settled, keep):
-            return order[keep.bool()]
+            return keep.bool()
         keep = settled
-
-
-def grouped_nms(
-    boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], groups: Int64[Tensor, " n"], threshold: float
-) -> Int64[Tensor, " k"]:
-    """Gives `nms` within each group; boxes of different groups never suppress each other."""
-    if len(boxes) == 0:
-        return torch.zeros(0, dtype=torch.int64, device=boxes.device)
-    stride = boxes.max() - boxes.min() + 1.0
-    return nms(boxes + (groups * stride)[:, None], scores, threshold)

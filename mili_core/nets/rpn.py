@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mili_core.config import ModelConfig
-from mili_core.nets.boxes import RPN_STDS, clip, decode
-from mili_core.nets.nms import grouped_nms
+from mili_core.nets.boxes import RPN_STDS, decode
+from mili_core.nets.nms import keep_ranked
 
 STRIDES = (4, 8, 16, 32, 64)
 MIN_SIDE = 2.0  # network px; narrower proposals hold nothing that a head could read
@@ -87,24 +88,23 @@ def propose(
     Returns:
         For each image at most config.proposals boxes, best first.
     """
-    picked = [
-        scores.topk(min(config.pre_nms, scores.shape[1])).indices + offset
-        for scores, offset in zip(
-            torch.split(output.logits, list(output.level_sizes), dim=1), _offsets(output), strict=True
-        )
-    ]
-    index = torch.cat(picked, dim=1)
-    level = torch.cat([torch.full_like(one[0], number) for number, one in enumerate(picked)])
-    scores = output.logits.gather(1, index)
-    deltas = output.deltas.gather(1, index[..., None].expand(-1, -1, 4))
-    boxes = decode(deltas, output.anchors[index], RPN_STDS)
-    result = []
-    for image, (height, width) in enumerate(sizes):
-        clipped = clip(boxes[image], width, height)
-        valid = ((clipped[:, 2:] - clipped[:, :2]) >= MIN_SIDE).all(dim=1).nonzero()[:, 0]
-        keep = grouped_nms(clipped[valid], scores[image][valid], level[valid], config.rpn_nms_iou)
-        result.append(clipped[valid][keep[: config.proposals]])
-    return result
+    images = len(sizes)
+    limits = output.logits.new_tensor([(width, height, width, height) for height, width in sizes])
+    boxes, scores = [], []
+    for start, size in zip(_offsets(output), output.level_sizes, strict=True):
+        best, index = output.logits[:, start : start + size].topk(min(config.pre_nms, size))
+        index = index + start
+        deltas = output.deltas.gather(1, index[..., None].expand(-1, -1, 4))
+        level = decode(deltas, output.anchors[index], RPN_STDS)
+        level = torch.minimum(level.clamp(min=0), limits[:, None])
+        keep = keep_ranked(level, config.rpn_nms_iou)
+        keep &= ((level[..., 2:] - level[..., :2]) >= MIN_SIDE).all(dim=2)
+        boxes.append(level)
+        scores.append(best.masked_fill(~keep, -math.inf))
+    ranked, order = torch.sort(torch.cat(scores, dim=1), dim=1, descending=True, stable=True)
+    ranked_boxes = torch.cat(boxes, dim=1).gather(1, order[..., None].expand(-1, -1, 4))
+    counts = (ranked[:, : config.proposals] > -math.inf).sum(dim=1).tolist()
+    return [ranked_boxes[image, :count] for image, count in zip(range(images), counts, strict=True)]
 
 
 def _offsets(output: RpnOutput) -> list[int]:

@@ -18,9 +18,10 @@ from torch.utils.data import DataLoader, Dataset
 from mili_core.datasets.sample import Sample
 from mili_core.errors import ConfigError, MiliError
 from mili_core.nets.mili import Mili
-from mili_core.training.assign import Sampling
 from mili_core.training.batch import Batch, collate
-from mili_core.training.step import BodySupervision, training_losses
+from mili_core.training.step import LossTerms
+
+Losses = Callable[[Mili, Batch], LossTerms]
 
 
 class SampleStream(Protocol):
@@ -81,7 +82,7 @@ class TrainState:
 
 def train(
     model: Mili,
-    bodies: BodySupervision | None,
+    losses: Losses,
     samples: SampleStream,
     settings: TrainSettings,
     folder: Path,
@@ -92,7 +93,7 @@ def train(
 
     Args:
         model: with its initial weights (overwritten when a checkpoint exists).
-        bodies: see `training_losses`.
+        losses: of one batch.
         samples: index i gives the i-th sample of an endless stream, the same at every run.
         settings: length and pace; must equal those of the checkpoint.
         folder: holds checkpoint.pt and log.jsonl.
@@ -108,7 +109,7 @@ def train(
     loader = _loader(samples, settings, first=state.step * settings.batch)
     started = time.monotonic() - state.seconds
     for batch in loader:
-        terms = _step(state, bodies, batch, settings)
+        terms = _step(state, losses, batch, settings)
         state.seconds = time.monotonic() - started
         if state.step % settings.log_every == 0:
             _report(folder, state, terms, log)
@@ -125,12 +126,12 @@ def freeze_norms(model: Mili) -> None:
             module.eval()
 
 
-def _step(state: TrainState, bodies: BodySupervision | None, batch: Batch, settings: TrainSettings) -> dict[str, float]:
+def _step(state: TrainState, losses: Losses, batch: Batch, settings: TrainSettings) -> dict[str, float]:
     torch.manual_seed(settings.seed * 1_000_003 + state.step)  # sampling and dropout depend on the step alone
     freeze_norms(state.model)
     for group in state.optimiser.param_groups:
         group["lr"] = group["peak"] * _pace(state.step, settings)
-    terms = training_losses(state.model, bodies, batch, Sampling())
+    terms = losses(state.model, batch)
     total = terms.total()
     if not torch.isfinite(total):
         raise DivergedError(f"loss is {total.item()} at step {state.step}, images {', '.join(batch.ids)}")

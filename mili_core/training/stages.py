@@ -1,4 +1,4 @@
-"""The stages that make the default weights: detection first, then everything."""
+"""The stages that make the default weights: detection, then everything, then the SMPL head alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,33 +16,19 @@ import torch
 from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import ModelConfig
 from mili_core.datasets.augment import AugmentSettings
-from mili_core.datasets.mixture import MixtureSource
-from mili_core.datasets.sample import Sample
+from mili_core.datasets.mixture import MixtureSource, TrainingMixture
 from mili_core.nets.mili import Mili
 from mili_core.synth.poses import sample_poses
-from mili_core.synth.samples import render_sample
+from mili_core.synth.samples import RenderSource
+from mili_core.training.assign import Sampling
 from mili_core.training.initial import initial_model, learn_poses
-from mili_core.training.loop import TrainSettings, train
-from mili_core.training.sources import mixture, photo_sources
-from mili_core.training.step import BodySupervision
+from mili_core.training.loop import Losses, TrainSettings, train
+from mili_core.training.sources import keypoint_sources, mixture, photo_sources
+from mili_core.training.step import BodySupervision, body_losses_only, training_losses
 from mili_core.weights import read_weights, save_weights
 
-Stage = Literal["detection", "full"]
+Stage = Literal["detection", "full", "body"]
 PRIOR_POSES = 20_000  # enough for a 138-dimensional covariance
-RENDERED_PEOPLE = (3, 9)  # an image, upper end excluded
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RenderSource:
-    """Rendered images of a few clothed people with SMPL truth."""
-
-    body: BodyModel
-    width: int
-    height: int
-
-    def draw(self, rng: np.random.Generator) -> Sample:
-        """Gives one rendered image."""
-        return render_sample(rng, self.body, self.width, self.height, int(rng.integers(*RENDERED_PEOPLE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +56,7 @@ def train_stage(
     """Trains one stage and gives the path of its weights, folder/weights.safetensors.
 
     Args:
-        stage: "detection": RPN, box and mask heads; "full": these and the SMPL head.
+        stage: "detection": RPN, box and mask heads; "full": these and the SMPL head; "body": the SMPL head alone.
         config: the model.
         data: what to train on.
         settings: length and pace.
@@ -81,16 +68,17 @@ def train_stage(
     """
     _keep_memory()
     model = initial_model(config, settings.seed, initial)
-    sources = photo_sources(data.photos, data.squeezed, data.sport if stage == "full" else None)
     supervision, name, sha256 = None, "none", ""
-    if stage == "full":
+    if stage != "detection":
         loaded = load_body(body)
         name, sha256 = loaded.name, loaded.sha256
         fresh = initial is None or read_weights(initial).body_sha256 != sha256
         supervision = _body_supervision(model, loaded, fresh=fresh)
-        sources.append(_render_source(sources, loaded, data.renders))
-    stream = mixture(sources, AugmentSettings(), settings.seed)
-    averaged = train(model, supervision, stream, settings, folder, log=log)
+    losses: Losses = partial(training_losses, bodies=supervision, sampling=Sampling())
+    if stage == "body":
+        assert supervision is not None
+        losses = partial(body_losses_only, bodies=supervision, sampling=Sampling())
+    averaged = train(model, losses, _stream(stage, data, settings.seed, body), settings, folder, log=log)
     model.load_state_dict(averaged)
     notes = {"stage": stage, "settings": asdict(settings), "seconds": _seconds(folder)}
     path = folder / "weights.safetensors"
@@ -105,6 +93,16 @@ def _body_supervision(model: Mili, body: BodyModel, *, fresh: bool) -> BodySuper
     if fresh:
         model.smpl_head.set_initial_pose(mean)
     return BodySupervision(SkinnedBody(body), prior)
+
+
+def _stream(stage: Stage, data: TrainingData, seed: int, body: Path | None) -> TrainingMixture:
+    if stage == "detection":
+        return mixture(photo_sources(data.photos, data.squeezed, None), AugmentSettings(), seed)
+    sources = photo_sources(data.photos, data.squeezed, data.sport)
+    if stage == "body":
+        sources = keypoint_sources(data.photos, data.sport)
+    renders = _render_source(sources, load_body(body), data.renders)
+    return mixture([*sources, renders], AugmentSettings(), seed, people_only=stage == "body")
 
 
 def _render_source(photos: list[MixtureSource], body: BodyModel, share: float) -> MixtureSource:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.views import Views, area, edge_distances, intersect, longer_side, sides
-from pipeline.types import BoolArray, Float64Array, Int64Array
+from pipeline.types import BoolArray, Float64Array, GeometryArray, Int64Array
 
 # Pairs compared at once; bounds the memory of the intermediate arrays to some 100 MB.
 CHUNK = 200_000
@@ -79,8 +78,8 @@ def _box_similarity(
         _fragment_similarity(near_i, seen_j, views.cut[i], slack, config),
         _fragment_similarity(near_j, seen_i, views.cut[j], slack, config),
     )
-    similarity: Float64Array = np.round(np.maximum(as_whole, as_part), DECIMALS)
-    return similarity, np.where(strict > 0.0, evidence, 0.0)
+    similarity: Float64Array = np.maximum(as_whole, as_part)
+    return similarity.round(DECIMALS), np.where(strict > 0.0, evidence, 0.0)
 
 
 def _drawn_to(boxes: Float64Array, others: Float64Array, reach: Float64Array) -> Float64Array:
@@ -156,34 +155,46 @@ def _has_rival(view: Int64Array, block: Int64Array) -> BoolArray:
 
 
 def _outline_iou_bound(views: Views, i: Int64Array, j: Int64Array) -> Float64Array:
-    """Gives a strict upper bound of `_outline_iou` for wholly visible pairs (i, j), 1 for the others.
+    """Gives an upper bound of `_outline_iou` for pairs (i, j) that both blocks saw in full, 1 for the others.
 
-    Two outlines share at most the overlap of their boxes and at most the smaller of them.
+    Two outlines share at most the overlap of their bounds and at most the smaller of them.
     """
     assert views.outlines is not None
+    bounds_i, bounds_j = _outline_bounds(views, i), _outline_bounds(views, j)
     area_i, area_j = shapely.area(views.outlines[i]), shapely.area(views.outlines[j])
-    shared = np.minimum(area(intersect(views.boxes[i], views.boxes[j])), np.minimum(area_i, area_j))
-    apart = (edge_distances(views.boxes[i], views.windows[j]) < 0.0).any(axis=1)
-    apart |= (edge_distances(views.boxes[j], views.windows[i]) < 0.0).any(axis=1)
+    shared = np.minimum(area(intersect(bounds_i, bounds_j)), np.minimum(area_i, area_j))
+    apart = _leaves(bounds_i, views.windows[j]) | _leaves(bounds_j, views.windows[i])
     return np.where(apart, 1.0, _ratio(shared, area_i + area_j - shared))
 
 
 def _outline_iou(views: Views, i: Int64Array, j: Int64Array) -> Float64Array:
     """Gives the IoU of the outlines of pairs (i, j) inside the common view."""
-    assert views.outlines is not None
     seen_i, seen_j = _clipped(views, i, j), _clipped(views, j, i)
     shared = shapely.area(shapely.intersection(seen_i, seen_j))
     return _ratio(shared, shapely.area(seen_i) + shapely.area(seen_j) - shared)
 
 
-def _clipped(views: Views, k: Int64Array, other: Int64Array) -> NDArray[np.object_]:
+def _clipped(views: Views, k: Int64Array, other: Int64Array) -> GeometryArray:
     """Gives the outlines of views `k` inside the windows of views `other`."""
     assert views.outlines is not None
     seen = views.outlines[k]
-    box, window = views.boxes[k], views.windows[other]
-    leaves = np.flatnonzero((edge_distances(box, window) < 0.0).any(axis=1))
-    seen[leaves] = shapely.intersection(seen[leaves], shapely.box(*(window[leaves] + views.corner).T))
+    window = views.windows[other]
+    out = np.flatnonzero(_leaves(_outline_bounds(views, k), window))
+    seen[out] = shapely.intersection(seen[out], shapely.box(*(window[out] + views.corner).T))
     return seen
+
+
+def _outline_bounds(views: Views, k: Int64Array) -> Float64Array:
+    """Gives the bounds of the outlines of views `k` (K, 4), frame px from the frame's corner."""
+    assert views.outlines is not None
+    result: Float64Array = shapely.bounds(views.outlines[k]) - views.corner
+    return result
+
+
+def _leaves(boxes: Float64Array, windows: Float64Array) -> BoolArray:
+    """Says which boxes (P, 4) reach out of their window."""
+    result: BoolArray = np.any(edge_distances(boxes, windows) < 0.0, axis=1)
+    return result
 
 
 def _ratio(part: Float64Array, whole: Float64Array) -> Float64Array:

@@ -1,4 +1,4 @@
-"""Measures the main job on a gigapixel frame: seconds by stage, blocks/s, memory of the processes, recall and precision.
+"""Measures the main job on a gigapixel frame: stage seconds, blocks/s, memory, recall and precision.
 
 python tests/bench/bench_scene.py --data DIR [--output DIR] [--photos-annotations FILE] [-- FLAGS OF process_scene]
 

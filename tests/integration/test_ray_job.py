@@ -39,9 +39,12 @@ class Head:
         """Gives the exit code of `ray job submit` and the log of the job."""
         option = ["--working-dir", working_dir] if working_dir else []
         command = [str(BIN / "ray"), "job", "submit", "--address", self.address, *option, "--", *entrypoint]
-        done = subprocess.run(
-            command, cwd=folder, env=self.environment, capture_output=True, text=True, timeout=JOB_S, check=False
-        )
+        for _ in range(2):  # a busy head may drop the connection before it has the job
+            done = subprocess.run(
+                command, cwd=folder, env=self.environment, capture_output=True, text=True, timeout=JOB_S, check=False
+            )
+            if "ConnectionError" not in done.stderr:
+                break
         return done.returncode, done.stdout + done.stderr
 
 

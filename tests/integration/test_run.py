@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 ray = pytest.importorskip("ray")
 
 from jobs import process_scene as job  # noqa: E402
-from mili_core.errors import ConfigError, StoreError  # noqa: E402
+from mili_core.errors import ConfigError, StoreError, WeightsError  # noqa: E402
 from pipeline.config import SceneConfig  # noqa: E402
 from pipeline.lock import output_lock  # noqa: E402
 from pipeline.run import JOB_VARIABLE, process_scene  # noqa: E402
@@ -251,6 +251,11 @@ def test_a_model_that_cannot_be_made(tmp_path: Path, photo: Path, capsys: pytest
         assert job.main([str(photo), "--output", str(output), "--model", name]) == code
         assert capsys.readouterr().err.count("\n") == 1
     assert not output.exists()
+
+
+def test_workers_with_another_model_are_refused(tmp_path: Path, photo: Path) -> None:
+    with pytest.raises(WeightsError, match="give every machine the same files"):
+        run(photo, tmp_path / "out", model={"factory": "tests.fakes:changing_factory", "device": "cpu"})
 
 
 def test_relative_paths_are_refused_in_a_ray_job(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,17 @@
 """Box arithmetic, NMS, RoIAlign and assignment against slow plain twins."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from mili_core.config import MILI_LITE
 from mili_core.nets import boxes as box_math
-from mili_core.nets.nms import grouped_nms, nms
+from mili_core.nets.nms import keep_ranked, nms
 from mili_core.nets.roi_align import STRIDES, assign_levels, roi_align
-from mili_core.nets.rpn import grid_anchors
+from mili_core.nets.rpn import RegionProposals, grid_anchors, propose
 from mili_core.training.assign import Sampling, assign_anchors, assign_rois
 from mili_core.training.mask_targets import crop_masks
 
@@ -63,9 +65,31 @@ def test_nms_keeps_a_pair_at_exactly_the_threshold() -> None:
 
 
 def test_groups_never_suppress_each_other() -> None:
-    boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(3, 1)
-    kept = grouped_nms(boxes, torch.tensor([0.1, 0.9, 0.5]), torch.tensor([0, 1, 1]), 0.5)
-    assert kept.tolist() == [1, 0]
+    boxes = torch.stack([random_boxes(60, seed) for seed in (1, 2, 3)])
+    kept = keep_ranked(boxes, 0.3)
+    for group, row in zip(boxes, kept, strict=True):
+        expected = plain_nms(group.tolist(), list(range(60, 0, -1)), 0.3)
+        assert row.nonzero()[:, 0].tolist() == sorted(expected)
+
+
+def test_proposals_are_ranked_clipped_and_bounded() -> None:
+    torch.manual_seed(0)
+    config = replace(MILI_LITE, pre_nms=40, proposals=50)
+    rpn = RegionProposals(config)
+    torch.nn.init.normal_(rpn.logit.weight, std=1.0)
+    levels = [torch.randn(2, 64, 128 // stride, 192 // stride) for stride in (4, 8, 16, 32, 64)]
+    output = rpn(levels)
+    for boxes, (height, width) in zip(
+        propose(output, [(128, 192), (90, 100)], config), ((128, 192), (90, 100)), strict=True
+    ):
+        assert 0 < len(boxes) <= 50
+        assert boxes.min() >= 0
+        assert boxes[:, 2].max() <= width
+        assert boxes[:, 3].max() <= height
+        assert ((boxes[:, 2:] - boxes[:, :2]) >= 2).all()
+    best = output.anchors[output.logits[0].argmax()]  # deltas are nearly 0 at the start
+    first = propose(output, [(128, 192)] * 2, config)[0][0]
+    assert box_math.iou(first[None], box_math.clip(best[None], 192, 128)) > 0.6
 
 
 def plain_roi_align(feature: np.ndarray, box: list[float], stride: int, side: int) -> np.ndarray:

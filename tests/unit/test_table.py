@@ -260,7 +260,7 @@ def test_geoparquet_metadata() -> None:
     assert "crs" in column
     assert column["crs"] is None
     assert (column["encoding"], column["edges"]) == ("WKB", "planar")
-    assert column["geometry_types"] == ["Polygon", "MultiPolygon"]
+    assert column["geometry_types"] == ["MultiPolygon", "Polygon"]
     assert column["covering"]["bbox"]["ymax"] == ["bbox", "ymax"]
     shapes = shapely.from_wkb(rows["geometry"].drop_null().to_pylist())
     assert column["bbox"] == shapely.total_bounds(shapes).tolist()

@@ -1,6 +1,7 @@
 """Training: an interrupted run continues exactly, a broken one stops, bodies and boxes both learn."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from mili_core.losses.body import fit_pose_prior
 from mili_core.nets.mili import Mili
 from mili_core.training.assign import Sampling
 from mili_core.training.batch import collate, normalise
-from mili_core.training.loop import DivergedError, TrainSettings, train
-from mili_core.training.step import BodySupervision, training_losses
+from mili_core.training.loop import DivergedError, Losses, TrainSettings, train
+from mili_core.training.step import BodySupervision, body_losses_only, training_losses
 
 TINY = replace(
     MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16, proposals=20
@@ -42,6 +43,10 @@ def toy_body() -> BodyModel:
 
 def supervision() -> BodySupervision:
     return BodySupervision(SkinnedBody(toy_body()), fit_pose_prior(torch.randn(300, 138)))
+
+
+def losses(bodies: BodySupervision | None) -> Losses:
+    return partial(training_losses, bodies=bodies, sampling=Sampling())
 
 
 class ToyStream:
@@ -92,35 +97,35 @@ def quiet(line: str) -> None:
 
 def test_an_interrupted_training_continues_exactly(tmp_path: Path) -> None:
     bodies = supervision()
-    whole = train(fresh(), bodies, ToyStream(), SETTINGS, tmp_path / "whole", log=quiet)
+    whole = train(fresh(), losses(bodies), ToyStream(), SETTINGS, tmp_path / "whole", log=quiet)
 
     def stop_at_three(line: str) -> None:
         if line.startswith("step 3"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(fresh(), bodies, ToyStream(), SETTINGS, tmp_path / "parts", log=stop_at_three)
-    resumed = train(fresh(), bodies, ToyStream(), SETTINGS, tmp_path / "parts", log=quiet)
+        train(fresh(), losses(bodies), ToyStream(), SETTINGS, tmp_path / "parts", log=stop_at_three)
+    resumed = train(fresh(), losses(bodies), ToyStream(), SETTINGS, tmp_path / "parts", log=quiet)
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0, msg=name)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
-    train(fresh(), None, ToyStream(), SETTINGS, tmp_path, log=quiet)
+    train(fresh(), losses(None), ToyStream(), SETTINGS, tmp_path, log=quiet)
     with pytest.raises(ConfigError, match="has other lr"):
-        train(fresh(), None, ToyStream(), replace(SETTINGS, lr=1e-5), tmp_path, log=quiet)
+        train(fresh(), losses(None), ToyStream(), replace(SETTINGS, lr=1e-5), tmp_path, log=quiet)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="toy-4, toy-5"):
-        train(fresh(), supervision(), ToyStream(poison=4), SETTINGS, tmp_path, log=quiet)
+        train(fresh(), losses(supervision()), ToyStream(poison=4), SETTINGS, tmp_path, log=quiet)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
 
 
 def test_every_part_of_the_network_learns() -> None:
     model = fresh().train()
     batch = collate([ToyStream()[index] for index in range(6)])
-    training_losses(model, supervision(), batch, Sampling()).total().backward()
+    training_losses(model, batch, supervision(), Sampling()).total().backward()
     for name, parameter in model.named_parameters():
         if "restoration" in name and "out" not in name:
             continue  # behind the zero convolution, which moves first
@@ -137,9 +142,19 @@ def test_every_part_of_the_network_learns() -> None:
 def test_renders_do_not_teach_detection() -> None:
     model = fresh().train()
     batch = collate([ToyStream()[2], ToyStream()[5]])
-    terms = training_losses(model, supervision(), batch, Sampling()).values()
+    terms = training_losses(model, batch, supervision(), Sampling()).values()
     assert [terms[name] for name in ("objectness", "proposal_box", "person", "box", "mask")] == [0.0] * 5
     assert terms["pose"] > 0
+
+
+def test_the_body_stage_moves_the_smpl_head_alone() -> None:
+    model = fresh().train()
+    batch = collate([ToyStream()[index] for index in range(3)])
+    terms = body_losses_only(model, batch, supervision(), Sampling())
+    terms.total().backward()
+    moved = {name.partition(".")[0] for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert moved == {"smpl_head"}
+    assert terms.values()["keypoints"] > 0
 
 
 def test_padding_is_zero_after_normalisation() -> None:
@@ -153,6 +168,6 @@ def test_padding_is_zero_after_normalisation() -> None:
 def test_a_few_steps_reduce_the_loss(tmp_path: Path) -> None:
     lines: list[str] = []
     settings = replace(SETTINGS, steps=30, lr=3e-3, backbone_lr=1e-3, warmup=3, checkpoint_every=30)
-    train(fresh(), None, ToyStream(), settings, tmp_path, log=lines.append)
+    train(fresh(), losses(None), ToyStream(), settings, tmp_path, log=lines.append)
     first, last = (float(line.split("objectness ")[1].split()[0]) for line in (lines[0], lines[-1]))
     assert last < 0.7 * first
