@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=1)
     add("--threads", type=int, default=0, help="torch threads (0: torch's own choice)")
     add("--seed", type=int, default=0)
-    add("--score-threshold", type=float, default=0.3, help="recommended to users, stored in the weights")
+    add("--score-threshold", type=float, default=0.6, help="recommended to users, stored in the weights")
     return arguments
 
 

@@ -38,7 +38,7 @@ from mili_core.weights import Weights, load_into, read_weights
 __all__ = ["Detections", "ModelIdentity", "PersonPredictor", "Predictor"]
 
 BodyMismatch = Literal["refuse", "fit"]
-IMAGES_AT_ONCE = 4  # bounds the activations' memory; speed on a CPU hardly depends on it
+IMAGES_AT_ONCE = 2  # bounds the memory of activations; speed on a CPU hardly depends on it
 LEAST_SCALE = 0.05  # of the weak camera: a body farther than 40 box heights is a broken regression
 
 

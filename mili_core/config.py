@@ -25,6 +25,7 @@ class ModelConfig:
         box_fc, box_fcs: width and number of the box head's fully connected layers.
         mask_channels, mask_convs: the mask head.
         body_channels, body_convs, body_fc: the SMPL head.
+        body_dropout: of its fully connected layers in training; the light head is too narrow for CRMH's .5.
         body_iterations: refinements of the SMPL state (CRMH: 3).
         max_people: people kept an image.
     """
@@ -47,6 +48,7 @@ class ModelConfig:
     body_channels: int = 128
     body_convs: int = 4
     body_fc: int = 512
+    body_dropout: float = 0.1
     body_iterations: int = 3
     max_people: int = 100
 
@@ -86,4 +88,5 @@ MILI_R50 = ModelConfig(
     mask_channels=256,
     body_channels=256,
     body_fc=1024,
+    body_dropout=0.5,
 )

@@ -17,7 +17,6 @@ JOINTS = 24
 POSE = JOINTS * 6
 BETAS = 10
 INITIAL_CAM = (0.9, 0.0, 0.0)  # a standing body about fills its box
-DROPOUT = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +55,7 @@ class SmplHead(nn.Module):
         self.dec = nn.Linear(config.body_fc, state)
         nn.init.xavier_uniform_(self.dec.weight, gain=0.01)
         nn.init.zeros_(self.dec.bias)
-        self.drop = nn.Dropout(DROPOUT)
+        self.drop = nn.Dropout(config.body_dropout)
         self.iterations = config.body_iterations
         self.register_buffer("initial_state", torch.zeros(state))
         self.set_initial_pose(torch.eye(3).expand(JOINTS, 3, 3) * torch.tensor([1.0, -1.0, -1.0]))

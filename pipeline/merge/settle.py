@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.explain import People, explained
-from pipeline.merge.similarity import Pairs, same_person
+from pipeline.merge.similarity import Pairs, alike
 from pipeline.merge.views import Views
 from pipeline.types import BoolArray, Int64Array
 
@@ -33,7 +33,7 @@ def pick(
     """
     members = _members(group, order)
     clear = whole & views.clear
-    candidates = [[k for k in ranked if whole[k]] or ranked for ranked in members]
+    candidates = [_best_kind(ranked, clear, whole) for ranked in members]
     firm = np.array([bool(clear[ranked].any()) for ranked in members], dtype=np.bool_)
     picks = _Picks(candidates, group, _rivals(group, pairs, config))
     picks.settle(np.flatnonzero(firm))
@@ -96,9 +96,14 @@ def _members(group: Int64Array, order: Int64Array) -> list[list[int]]:
     return [part.tolist() for part in np.split(ordered, bounds)] if count else []
 
 
+def _best_kind(ranked: list[int], clear: BoolArray, whole: BoolArray) -> list[int]:
+    """Gives the views that are whole beyond doubt, or else the whole ones, or else all."""
+    return [k for k in ranked if clear[k]] or [k for k in ranked if whole[k]] or ranked
+
+
 def _rivals(group: Int64Array, pairs: Pairs, config: MergeConfig) -> dict[int, set[int]]:
     """Gives for each view the views of other groups that would be taken for the same person."""
-    clash = same_person(pairs, config) & (group[pairs.i] != group[pairs.j])
+    clash = alike(pairs, config) & (group[pairs.i] != group[pairs.j])
     clash &= (group[pairs.i] >= 0) & (group[pairs.j] >= 0)
     rivals: dict[int, set[int]] = {}
     for i, j in zip(pairs.i[clash].tolist(), pairs.j[clash].tolist(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import shapely
@@ -25,23 +25,35 @@ class Pairs:
     Attributes:
         i, j: (P,) int64 view numbers.
         similarity: (P,) float64 in 0..1.
+        box_similarity: (P,) float64, what the boxes alone say.
         evidence_px: (P,) float64, network px of the coarser block that both views show in the common view.
     """
 
     i: Int64Array
     j: Int64Array
     similarity: Float64Array
+    box_similarity: Float64Array
     evidence_px: Float64Array
 
     def take(self, index: Int64Array | BoolArray) -> Pairs:
         """Returns the pairs `index`, in that order."""
-        return Pairs(self.i[index], self.j[index], self.similarity[index], self.evidence_px[index])
+        return Pairs(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 def same_person(pairs: Pairs, config: MergeConfig) -> BoolArray:
     """Says for each pair whether its two views show one person."""
     result: BoolArray = (pairs.similarity >= config.link_similarity) & (pairs.evidence_px >= config.min_evidence_px)
     return result
+
+
+def alike(pairs: Pairs, config: MergeConfig) -> BoolArray:
+    """Says for each pair whether its views would be taken for one person if there were no others.
+
+    Where boxes agree well, outlines are asked only because a rival is there; without the rival, boxes decide.
+    """
+    boxes_decide = pairs.box_similarity >= _sure_similarity(config)
+    alone = np.where(boxes_decide, np.maximum(pairs.similarity, pairs.box_similarity), pairs.similarity)
+    return same_person(replace(pairs, similarity=alone), config)
 
 
 def compare(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> Pairs:
@@ -52,7 +64,8 @@ def compare(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> 
         similarity, seen = _box_similarity(views, i[part], j[part], config)
         boxes.append(similarity)
         evidence.append(seen)
-    pairs = Pairs(i, j, np.concatenate(boxes), np.concatenate(evidence))
+    similarities = np.concatenate(boxes)
+    pairs = Pairs(i, j, similarities, similarities, np.concatenate(evidence))
     if views.outlines is None:
         return pairs
     return _with_outlines(views, pairs, config)
@@ -132,7 +145,7 @@ def _with_outlines(views: Views, pairs: Pairs, config: MergeConfig) -> Pairs:
     overlap = _outline_iou(views, pairs.i[open_pairs], pairs.j[open_pairs])
     box_similarity = pairs.similarity[open_pairs]
     similarity[open_pairs] = np.round((1.0 - weight) * box_similarity + weight * overlap, DECIMALS)
-    return Pairs(pairs.i, pairs.j, similarity, pairs.evidence_px)
+    return replace(pairs, similarity=similarity)
 
 
 def ambiguous(views: Views, pairs: Pairs, config: MergeConfig) -> BoolArray:
@@ -141,9 +154,15 @@ def ambiguous(views: Views, pairs: Pairs, config: MergeConfig) -> BoolArray:
     i, j = pairs.i[able], pairs.j[able]
     contested = np.zeros(len(pairs.i), dtype=np.bool_)
     contested[able] = _has_rival(i, views.block[j]) | _has_rival(j, views.block[i])
-    mirror = 2.0 * config.link_similarity - config.rival_similarity
-    result: BoolArray = able & (pairs.similarity < config.outline_below) & (contested | (pairs.similarity < mirror))
+    result: BoolArray = (
+        able & (pairs.similarity < config.outline_below) & (contested | (pairs.similarity < _sure_similarity(config)))
+    )
     return result
+
+
+def _sure_similarity(config: MergeConfig) -> float:
+    """Gives the similarity of boxes that lies as far above the link threshold as a rival's may lie below it."""
+    return 2.0 * config.link_similarity - config.rival_similarity
 
 
 def _has_rival(view: Int64Array, block: Int64Array) -> BoolArray:

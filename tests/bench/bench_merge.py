@@ -3,7 +3,8 @@
 A scene of about 1,400 silhouettes (20..3,000 px tall, crowds, nested pairs) is seen block by block by a perfect, a
 noisy or an uninformative-score detector, merged, and matched with the truth at IoU .5.
 
-    python tests/bench/bench_merge.py [--seeds 3] [--outlines] [--size 26753 15052] [--speed]
+    python tests/bench/bench_merge.py [--seeds 3] [--outlines] [--size 26753 15052]
+    python tests/bench/bench_merge.py --speed
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -235,7 +236,10 @@ def look(
     return Seen(views, np.concatenate([person, nobody]), np.concatenate([share > 0.999, np.zeros(ghosts, bool)]))
 
 
-def _split(rng, parts, block, person, noise):
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray]  # geometries, their blocks, their people
+
+
+def _split(rng: np.random.Generator, parts: np.ndarray, block: np.ndarray, person: np.ndarray, noise: Noise) -> Parts:
     several = (shapely.get_num_geometries(parts) > 1) & (rng.random(len(parts)) < noise.split)
     pieces, index = shapely.get_parts(parts[several], return_index=True)
     origin = np.flatnonzero(several)[index]
@@ -246,7 +250,15 @@ def _split(rng, parts, block, person, noise):
     )
 
 
-def _inner_parts(rng, parts, block, person, scene, scale, noise):
+def _inner_parts(
+    rng: np.random.Generator,
+    parts: np.ndarray,
+    block: np.ndarray,
+    person: np.ndarray,
+    scene: Scene,
+    scale: np.ndarray,
+    noise: Noise,
+) -> Parts:
     tall = (scene.boxes[person, 3] - scene.boxes[person, 1]) * scale[block] > 128.0
     extra = np.flatnonzero(tall & (rng.random(len(parts)) < noise.inner_part))
     bounds = shapely.bounds(parts[extra])
@@ -262,7 +274,9 @@ def _inner_parts(rng, parts, block, person, scene, scale, noise):
     )
 
 
-def _jitter(rng, boxes, windows, scale, noise):
+def _jitter(
+    rng: np.random.Generator, boxes: np.ndarray, windows: np.ndarray, scale: np.ndarray, noise: Noise
+) -> tuple[np.ndarray, np.ndarray]:
     extent = boxes[:, 2:] - boxes[:, :2]
     sigma = noise.jitter_share * np.concatenate([extent, extent], axis=1) + noise.jitter_px / scale[:, None]
     moved = boxes + rng.normal(0.0, 1.0, boxes.shape) * sigma
@@ -270,7 +284,9 @@ def _jitter(rng, boxes, windows, scale, noise):
     return moved, (moved[:, 2:] > moved[:, :2]).all(axis=1)
 
 
-def _ghosts(rng, count, windows, scale):
+def _ghosts(
+    rng: np.random.Generator, count: int, windows: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     block = rng.integers(0, len(windows), count)
     tall = np.exp(rng.uniform(np.log(20.0), np.log(300.0), count)) / scale[block]
     size = np.minimum(np.stack([0.4 * tall, tall], axis=1), windows[block, 2:] - windows[block, :2])
@@ -336,7 +352,12 @@ def nmm_ios(seen: Seen, blocks: Sequence[Block], frame: Window) -> np.ndarray:
     return _greedy(seen.views, lambda shared, kept, other: shared / np.minimum(kept, other), unite=True)
 
 
-def _greedy(views, measure, *, unite=False):
+def _greedy(
+    views: SceneDetections,
+    measure: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    *,
+    unite: bool = False,
+) -> np.ndarray:
     boxes = views.boxes_frame
     i, j = overlapping(boxes, boxes)
     starts = np.searchsorted(i, np.arange(len(boxes) + 1))
@@ -368,7 +389,11 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=list(DETECTORS), choices=list(DETECTORS))
     parser.add_argument("--mergers", nargs="+", default=list(MERGERS), choices=list(MERGERS))
     parser.add_argument("--outlines", action="store_true", help="views carry silhouettes")
+    parser.add_argument("--speed", action="store_true", help="seconds and memory against the number of views instead")
     arguments = parser.parse_args()
+    if arguments.speed:
+        speed(arguments.people, *arguments.size)
+        return
     for tiling, plan in TILINGS.items():
         blocks = plan(*arguments.size)
         for detector in arguments.detectors:
@@ -385,6 +410,28 @@ def main() -> None:
             for name, results in rows.items():
                 report(tiling, detector, name, results)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def speed(people: int, width: int, height: int) -> None:
+    """Times the merge of scenes of equal density and growing area, pyramid tiling, perfect detector, silhouettes."""
+    for factor in (1, 2, 5):
+        side = factor**0.5
+        size = round(width * side), round(height * side)
+        blocks = uniform_plan(*size)
+        scene = make_scene(np.random.default_rng(0), *size, people * factor)
+        for outlines in (False, True):
+            seen = look(np.random.default_rng(0), scene, blocks, PERFECT, outlines=outlines)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            start = time.process_time()
+            result = merge(seen.views, blocks, scene.frame)
+            seconds = time.process_time() - start
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+            kind = "outlines" if outlines else "boxes   "
+            print(
+                f"{len(seen.views):7d} views {kind} {len(result.chosen):6d} people {seconds:6.2f} CPU s"
+                f"  {1e6 * seconds / len(seen.views):5.1f} us a view  peak memory +{grown:.0f} MB",
+                flush=True,
+            )
 
 
 def report(tiling: str, detector: str, merger: str, results: list[tuple[Figures, int, int, float]]) -> None:

@@ -13,6 +13,7 @@ from mili_core.errors import ConfigError, DetectionError
 from pipeline.merge import MergeConfig, merge
 from pipeline.types import Block, MergeResult, PixelGrid, SceneDetections, Window
 
+DEFAULTS = MergeConfig()
 FRAME = Window(0.0, 0.0, 4000.0, 2000.0)
 Row = tuple[int, tuple[float, float, float, float], float]  # block, box, score
 
@@ -36,7 +37,7 @@ def views(rows: Sequence[Row], outlines: Sequence[shapely.Geometry | None] | Non
     )
 
 
-def run(rows: Sequence[Row], blocks: Sequence[Block], config: MergeConfig = MergeConfig()) -> MergeResult:
+def run(rows: Sequence[Row], blocks: Sequence[Block], config: MergeConfig = DEFAULTS) -> MergeResult:
     return merge(views(rows), blocks, FRAME, config)
 
 

@@ -142,12 +142,9 @@ class TestSimilarity:
             (similarity - 1e-9, evidence, False),
             (similarity, evidence - 1e-9, False),
         ]
-        pairs = Pairs(
-            np.zeros(3, dtype=np.int64),
-            np.ones(3, dtype=np.int64),
-            np.array([row[0] for row in table]),
-            np.array([row[1] for row in table]),
-        )
+        similar = np.array([row[0] for row in table])
+        first, second = np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.int64)
+        pairs = Pairs(first, second, similar, similar, np.array([row[1] for row in table]))
         assert same_person(pairs, CONFIG).tolist() == [row[2] for row in table]
 
     @pytest.mark.parametrize("seed", range(3))
@@ -208,7 +205,8 @@ class TestLinking:
 def _pairs(rows: list[tuple[int, int, float]]) -> Pairs:
     i: Int64Array = np.array([row[0] for row in rows], dtype=np.int64)
     j: Int64Array = np.array([row[1] for row in rows], dtype=np.int64)
-    return Pairs(i, j, np.array([row[2] for row in rows]), np.full(len(rows), 100.0))
+    similar = np.array([row[2] for row in rows])
+    return Pairs(i, j, similar, similar, np.full(len(rows), 100.0))
 
 
 class TestViews:
