@@ -34,6 +34,7 @@ unit: setup
 # JSON Schemas for readers that do not speak Python; a test fails when they are out of date.
 schemas: setup
 	$(BIN)/python -m schemas
+	$(BIN)/python -m pipeline.config_schema
 
 ci: test demo
 

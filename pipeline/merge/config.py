@@ -43,8 +43,10 @@ class MergeConfig:
         outline_weight: share of the outline in the similarity of ambiguous pairs. Silhouettes of neighbours overlap
             far less than their boxes, and small errors of a silhouette cost it more than they cost a box.
         outline_below: a pair whose boxes agree better than this is never ambiguous.
-        rival_similarity: a pair is ambiguous when one of its views has a second partner in the same block at this
-            similarity, or when its own similarity lies between this and the link threshold's mirror image.
+        rival_similarity: a pair is ambiguous when its similarity lies between this and the mirror image of this at
+            the link threshold, or when one of its views has a rival partner in the same block.
+        rival_gap: a partner is a rival if its similarity differs by no more than this; errors of a box move a
+            similarity by about half as much.
         evidence_floor: factor of the linking order at no evidence; more evidence raises it to 1, so that of two
             equally similar pairs the one seen on more pixels is linked first.
         evidence_scale_px: network px; the factor grows by one in this many pixels.
@@ -86,6 +88,7 @@ class MergeConfig:
     outline_weight: float = 0.75
     outline_below: float = 0.97
     rival_similarity: float = 0.3
+    rival_gap: float = 0.2
     evidence_floor: float = 0.7
     evidence_scale_px: float = 200.0
     band_low_px: float = 64.0

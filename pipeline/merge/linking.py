@@ -6,48 +6,56 @@ import numpy as np
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.similarity import Pairs, same_person
-from pipeline.types import Float64Array, Int64Array
+from pipeline.types import BoolArray, Float64Array, Int64Array
 
 
-def link(block: Int64Array, pairs: Pairs, config: MergeConfig) -> Int64Array:
-    """Gives each view's group, numbered in the order of each group's first view.
+class Groups:
+    """People so far, as a union-find over N views; no group ever holds two views of one block."""
 
-    Args:
-        block: (N,) the block of each view.
-        pairs: compared pairs of views; those that are no link are passed over.
-        config: the thresholds.
+    def __init__(self, block: Int64Array) -> None:
+        self._parent = list(range(len(block)))
+        self._blocks = [{value} for value in block.tolist()]
 
-    Returns:
-        (N,) int64 groups 0..G-1.
-    """
-    links = pairs.take(same_person(pairs, config))
-    order = np.lexsort((links.j, links.i, -strength(links, config)))
-    parent = list(range(len(block)))
-    blocks = [{value} for value in block.tolist()]
-    for i, j in zip(links.i[order].tolist(), links.j[order].tolist(), strict=True):
-        a, b = _root(parent, i), _root(parent, j)
-        if a == b or not blocks[a].isdisjoint(blocks[b]):
-            continue
-        if len(blocks[a]) < len(blocks[b]):
+    def link(self, pairs: Pairs, config: MergeConfig) -> None:
+        """Unites the groups of each pair that shows one person, most similar pair first; ties go to the earlier one."""
+        links = pairs.take(same_person(pairs, config))
+        order = np.lexsort((links.j, links.i, -strength(links, config)))
+        for i, j in zip(links.i[order].tolist(), links.j[order].tolist(), strict=True):
+            self._unite(self._root(i), self._root(j))
+
+    def may_link(self, pairs: Pairs) -> BoolArray:
+        """Says for which pairs a link would change the groups: two groups that share no block."""
+        ends = zip(pairs.i.tolist(), pairs.j.tolist(), strict=True)
+        return np.array([self._can_unite(self._root(i), self._root(j)) for i, j in ends], dtype=np.bool_)
+
+    def labels(self) -> Int64Array:
+        """Gives each view's group, numbered 0..G-1 in the order of each group's first view (N,)."""
+        return _numbered(np.array([self._root(k) for k in range(len(self._parent))], dtype=np.int64))
+
+    def _can_unite(self, a: int, b: int) -> bool:
+        return a != b and self._blocks[a].isdisjoint(self._blocks[b])
+
+    def _unite(self, a: int, b: int) -> None:
+        if not self._can_unite(a, b):
+            return
+        if len(self._blocks[a]) < len(self._blocks[b]):
             a, b = b, a
-        parent[b] = a
-        blocks[a] |= blocks[b]
-        blocks[b] = set()
-    roots = np.array([_root(parent, k) for k in range(len(parent))], dtype=np.int64)
-    return _numbered(roots)
+        self._parent[b] = a
+        self._blocks[a] |= self._blocks[b]
+        self._blocks[b] = set()
+
+    def _root(self, k: int) -> int:
+        parent = self._parent
+        while parent[k] != k:
+            parent[k] = parent[parent[k]]
+            k = parent[k]
+        return k
 
 
 def strength(pairs: Pairs, config: MergeConfig) -> Float64Array:
     """Gives the linking order of pairs: similarity, less where few pixels speak for it."""
     factor = np.minimum(1.0, config.evidence_floor + pairs.evidence_px / config.evidence_scale_px)
     return np.round(pairs.similarity * factor, 9)
-
-
-def _root(parent: list[int], k: int) -> int:
-    while parent[k] != k:
-        parent[k] = parent[parent[k]]
-        k = parent[k]
-    return k
 
 
 def _numbered(labels: Int64Array) -> Int64Array:

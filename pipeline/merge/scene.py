@@ -9,10 +9,10 @@ import numpy as np
 from pipeline.merge.choice import preference, seen_whole
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.explain import People, explained, slivers
-from pipeline.merge.linking import link
+from pipeline.merge.linking import Groups
 from pipeline.merge.pairs import candidate_pairs
 from pipeline.merge.settle import pick
-from pipeline.merge.similarity import compare
+from pipeline.merge.similarity import Pairs, compare, look_closer
 from pipeline.merge.stitch import united_boxes, united_outline
 from pipeline.merge.views import Views, prepare
 from pipeline.types import Block, BoolArray, GeometryArray, Int64Array, MergeResult, SceneDetections, Window
@@ -47,7 +47,7 @@ def merge(
     """
     usable, refused = prepare(views, blocks, frame, config)
     pairs = compare(usable, *candidate_pairs(usable.boxes, usable.block), config)
-    linked = link(usable.block, pairs, config)
+    pairs, linked = _linked(usable, pairs, config)
     whole = seen_whole(usable, linked, pairs, config)
     order = preference(usable, linked, whole, pairs, config)
     people = _people(usable, linked, whole, order)
@@ -61,6 +61,23 @@ def merge(
     reasons[usable.source[(standing >= 0) & (group < 0)]] = UNRESOLVED
     reasons[refused.index] = refused.reasons
     return _result(views, usable, group, whole, np.sort(picks[picks >= 0]), reasons)
+
+
+def _linked(views: Views, pairs: Pairs, config: MergeConfig) -> tuple[Pairs, Int64Array]:
+    """Gives the groups of views (N,), and the pairs with what was learnt from outlines on the way.
+
+    What boxes decide is linked first. Most other pairs are settled by that: one group already, or two people whom
+    some block reported side by side. Outlines are looked at for the rest only.
+    """
+    groups = Groups(views.block)
+    groups.link(pairs.take(~pairs.unsure), config)
+    open_pairs = np.flatnonzero(pairs.unsure)
+    open_pairs = open_pairs[groups.may_link(pairs.take(open_pairs))]
+    wanted = np.zeros(len(pairs.i), dtype=np.bool_)
+    wanted[open_pairs] = True
+    pairs = look_closer(views, pairs, wanted, config)
+    groups.link(pairs.take(open_pairs), config)
+    return pairs, groups.labels()
 
 
 def _people(views: Views, group: Int64Array, whole: BoolArray, order: Int64Array) -> People:

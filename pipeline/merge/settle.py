@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.explain import People, explained
-from pipeline.merge.similarity import Pairs, alike
+from pipeline.merge.similarity import Pairs, alike, look_closer
 from pipeline.merge.views import Views
 from pipeline.types import BoolArray, Int64Array
 
@@ -35,7 +35,7 @@ def pick(
     clear = whole & views.clear
     candidates = [_best_kind(ranked, clear, whole) for ranked in members]
     firm = np.array([bool(clear[ranked].any()) for ranked in members], dtype=np.bool_)
-    picks = _Picks(candidates, group, _rivals(group, pairs, config))
+    picks = _Picks(candidates, group, _rivals(views, group, candidates, pairs, config))
     picks.settle(np.flatnonzero(firm))
     doubtful = np.flatnonzero((group >= 0) & ~views.clear)
     lost = _explained_alone(views, np.union1d(picks.taken(), doubtful), config) | views.thin
@@ -101,10 +101,14 @@ def _best_kind(ranked: list[int], clear: BoolArray, whole: BoolArray) -> list[in
     return [k for k in ranked if clear[k]] or [k for k in ranked if whole[k]] or ranked
 
 
-def _rivals(group: Int64Array, pairs: Pairs, config: MergeConfig) -> dict[int, set[int]]:
-    """Gives for each view the views of other groups that would be taken for the same person."""
-    clash = alike(pairs, config) & (group[pairs.i] != group[pairs.j])
-    clash &= (group[pairs.i] >= 0) & (group[pairs.j] >= 0)
+def _rivals(
+    views: Views, group: Int64Array, candidates: list[list[int]], pairs: Pairs, config: MergeConfig
+) -> dict[int, set[int]]:
+    """Gives for each candidate the candidates of other groups that would be taken for the same person."""
+    eligible = np.zeros(len(views), dtype=np.bool_)
+    eligible[[k for ranked in candidates for k in ranked]] = True
+    across = eligible[pairs.i] & eligible[pairs.j] & (group[pairs.i] != group[pairs.j])
+    clash = across & alike(look_closer(views, pairs, across, config), config)
     rivals: dict[int, set[int]] = {}
     for i, j in zip(pairs.i[clash].tolist(), pairs.j[clash].tolist(), strict=True):
         rivals.setdefault(i, set()).add(j)

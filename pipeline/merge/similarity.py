@@ -24,9 +24,10 @@ class Pairs:
 
     Attributes:
         i, j: (P,) int64 view numbers.
-        similarity: (P,) float64 in 0..1.
+        similarity: (P,) float64 in 0..1, of the boxes or, where they were looked at, of boxes and outlines.
         box_similarity: (P,) float64, what the boxes alone say.
         evidence_px: (P,) float64, network px of the coarser block that both views show in the common view.
+        unsure: (P,) bool, the boxes leave the pair open and its outlines were not looked at yet.
     """
 
     i: Int64Array
@@ -34,6 +35,7 @@ class Pairs:
     similarity: Float64Array
     box_similarity: Float64Array
     evidence_px: Float64Array
+    unsure: BoolArray
 
     def take(self, index: Int64Array | BoolArray) -> Pairs:
         """Returns the pairs `index`, in that order."""
@@ -57,7 +59,7 @@ def alike(pairs: Pairs, config: MergeConfig) -> BoolArray:
 
 
 def compare(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> Pairs:
-    """Gives the similarity of the pairs (i, j): boxes for all, outlines for those that boxes leave open."""
+    """Gives the similarity of the boxes of the pairs (i, j), and which pairs their outlines should decide."""
     boxes, evidence = [np.zeros(0, dtype=np.float64)], [np.zeros(0, dtype=np.float64)]
     for start in range(0, len(i), CHUNK):
         part = slice(start, start + CHUNK)
@@ -65,10 +67,29 @@ def compare(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> 
         boxes.append(similarity)
         evidence.append(seen)
     similarities = np.concatenate(boxes)
-    pairs = Pairs(i, j, similarities, similarities, np.concatenate(evidence))
+    pairs = Pairs(i, j, similarities, similarities, np.concatenate(evidence), np.zeros(len(i), dtype=np.bool_))
     if views.outlines is None:
         return pairs
-    return _with_outlines(views, pairs, config)
+    unsure = ambiguous(views, pairs, config)
+    drawn = ~shapely.is_missing(views.outlines)
+    return replace(pairs, unsure=unsure & drawn[i] & drawn[j])
+
+
+def look_closer(views: Views, pairs: Pairs, wanted: BoolArray, config: MergeConfig) -> Pairs:
+    """Gives the pairs with the unsure ones among `wanted` (P,) decided by their outlines."""
+    rows = np.flatnonzero(wanted & pairs.unsure)
+    if len(rows) == 0:
+        return pairs
+    weight = config.outline_weight
+    boxes = (1.0 - weight) * pairs.box_similarity[rows]
+    bound = boxes + weight * _outline_iou_bound(views, pairs.i[rows], pairs.j[rows])
+    exact = bound >= config.link_similarity
+    overlap = _outline_iou(views, pairs.i[rows[exact]], pairs.j[rows[exact]])
+    similarity, unsure = pairs.similarity.copy(), pairs.unsure.copy()
+    similarity[rows] = bound.round(DECIMALS)
+    similarity[rows[exact]] = (boxes[exact] + weight * overlap).round(DECIMALS)
+    unsure[rows] = False
+    return replace(pairs, similarity=similarity, unsure=unsure)
 
 
 def _box_similarity(
@@ -129,34 +150,15 @@ def _fragment_similarity(
     return np.where(fits, config.fragment_similarity - config.fragment_offset_weight * along, 0.0)
 
 
-def _with_outlines(views: Views, pairs: Pairs, config: MergeConfig) -> Pairs:
-    """Gives the pairs with the similarity of the ambiguous ones decided by their outlines."""
-    assert views.outlines is not None
-    open_pairs = np.flatnonzero(ambiguous(views, pairs, config))
-    i, j = pairs.i[open_pairs], pairs.j[open_pairs]
-    drawn = ~shapely.is_missing(views.outlines[i]) & ~shapely.is_missing(views.outlines[j])
-    open_pairs = open_pairs[drawn]
-    bound = _outline_iou_bound(views, pairs.i[open_pairs], pairs.j[open_pairs])
-    similarity = pairs.similarity.copy()
-    weight = config.outline_weight
-    limit = (1.0 - weight) * similarity[open_pairs] + weight * bound
-    similarity[open_pairs] = np.minimum(similarity[open_pairs], limit)
-    open_pairs = open_pairs[limit >= config.link_similarity]
-    overlap = _outline_iou(views, pairs.i[open_pairs], pairs.j[open_pairs])
-    box_similarity = pairs.similarity[open_pairs]
-    similarity[open_pairs] = np.round((1.0 - weight) * box_similarity + weight * overlap, DECIMALS)
-    return replace(pairs, similarity=similarity)
-
-
 def ambiguous(views: Views, pairs: Pairs, config: MergeConfig) -> BoolArray:
     """Says for which pairs the boxes leave open who is who: a rival in the other's block, or a middling similarity."""
     able = (pairs.similarity >= config.rival_similarity) & (pairs.evidence_px >= config.min_evidence_px)
-    i, j = pairs.i[able], pairs.j[able]
+    i, j, similarity = pairs.i[able], pairs.j[able], pairs.similarity[able]
     contested = np.zeros(len(pairs.i), dtype=np.bool_)
-    contested[able] = _has_rival(i, views.block[j]) | _has_rival(j, views.block[i])
-    result: BoolArray = (
-        able & (pairs.similarity < config.outline_below) & (contested | (pairs.similarity < _sure_similarity(config)))
-    )
+    contested[able] = _has_rival(i, views.block[j], similarity, config.rival_gap)
+    contested[able] |= _has_rival(j, views.block[i], similarity, config.rival_gap)
+    middling = pairs.similarity < _sure_similarity(config)
+    result: BoolArray = able & (pairs.similarity < config.outline_below) & (contested | middling)
     return result
 
 
@@ -165,11 +167,13 @@ def _sure_similarity(config: MergeConfig) -> float:
     return 2.0 * config.link_similarity - config.rival_similarity
 
 
-def _has_rival(view: Int64Array, block: Int64Array) -> BoolArray:
-    """Says for which rows another row has the same view and the same block."""
-    key = np.stack([view, block], axis=1)
-    _, inverse, counts = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    result: BoolArray = counts[inverse.reshape(-1)] > 1
+def _has_rival(view: Int64Array, block: Int64Array, similarity: Float64Array, gap: float) -> BoolArray:
+    """Says for which rows another row has the same view and block and a similarity no further off than `gap`."""
+    order = np.lexsort((similarity, block, view))
+    follows = (np.diff(view[order]) == 0) & (np.diff(block[order]) == 0) & (np.diff(similarity[order]) <= gap)
+    result = np.zeros(len(view), dtype=np.bool_)
+    result[order[1:][follows]] = True
+    result[order[:-1][follows]] = True
     return result
 
 

@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from mili_core.api import Predictor
+from mili_core.body import load_body
+from mili_core.config import MILI_LITE
 from mili_core.detections import Detections
+from mili_core.nets.mili import Mili
 from mili_core.protocol import ModelIdentity, PersonPredictor
+from mili_core.weights import save_weights
 from tests import fakes
 
+TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
+
+
+def random_mili() -> PersonPredictor:
+    """A small model with random weights that calls almost everything a person."""
+    torch.manual_seed(0)
+    body = load_body()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "random.safetensors"
+        save_weights(
+            path, Mili(TINY), TINY, body_name=body.name, body_sha256=body.sha256, score_threshold=0.1, notes={}
+        )
+        return Predictor.load(path, device="cpu")
+
+
 # Each entry loads a model; a new model is one more line here.
-LOADERS: dict[str, Callable[[], PersonPredictor]] = {"fake": lambda: fakes.factory("cpu")}
+LOADERS: dict[str, Callable[[], PersonPredictor]] = {
+    "fake": lambda: fakes.factory("cpu"),
+    "random": random_mili,
+    "shipped": lambda: Predictor.load(device="cpu"),
+}
 ROTATION_TOLERANCE = 1e-4
 PROJECTION_TOLERANCE_PX = 0.5
 

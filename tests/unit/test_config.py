@@ -104,3 +104,9 @@ def test_settings_dump_to_json() -> None:
     assert dumped["merge"]["link_similarity"] == MergeConfig().link_similarity
     assert SceneConfig(**dumped).model_dump(mode="json") == dumped
     assert "link_similarity" in str(SceneConfig.model_json_schema())
+
+
+def test_the_schema_of_the_settings_is_up_to_date() -> None:
+    from pipeline import config_schema
+
+    assert config_schema.PATH.read_text(encoding="utf-8") == config_schema.text(), "run make schemas"

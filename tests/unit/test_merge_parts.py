@@ -10,9 +10,9 @@ import shapely
 
 from pipeline.merge.choice import band_fit
 from pipeline.merge.config import MergeConfig
-from pipeline.merge.linking import link, strength
+from pipeline.merge.linking import Groups, strength
 from pipeline.merge.pairs import candidate_pairs, overlapping
-from pipeline.merge.similarity import Pairs, _outline_iou, _outline_iou_bound, ambiguous, compare, same_person
+from pipeline.merge.similarity import Pairs, _outline_iou, _outline_iou_bound, compare, look_closer, same_person
 from pipeline.merge.stitch import united_boxes
 from pipeline.merge.views import Views, prepare
 from pipeline.types import Block, Int64Array, PixelGrid, SceneDetections, Window
@@ -144,7 +144,7 @@ class TestSimilarity:
         ]
         similar = np.array([row[0] for row in table])
         first, second = np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.int64)
-        pairs = Pairs(first, second, similar, similar, np.array([row[1] for row in table]))
+        pairs = Pairs(first, second, similar, similar, np.array([row[1] for row in table]), np.zeros(3, np.bool_))
         assert same_person(pairs, CONFIG).tolist() == [row[2] for row in table]
 
     @pytest.mark.parametrize("seed", range(3))
@@ -159,14 +159,19 @@ class TestSimilarity:
         """With every pair decided exactly, the same pairs are links."""
         views = scatter(1, 300, outlines=True)
         i, j = candidate_pairs(views.boxes, views.block)
-        boxes_only = compare(replace(views, outlines=None), i, j, CONFIG)
-        unsure = ambiguous(views, boxes_only, CONFIG)
-        exact = boxes_only.similarity.copy()
-        mixed = (1 - CONFIG.outline_weight) * exact + CONFIG.outline_weight * _outline_iou(views, i, j)
-        exact[unsure] = mixed[unsure].round(9)
-        expected = same_person(replace(boxes_only, similarity=exact), CONFIG)
-        assert (same_person(compare(views, i, j, CONFIG), CONFIG) == expected).all()
-        assert unsure.sum() > 50
+        pairs = compare(views, i, j, CONFIG)
+        mixed = (1 - CONFIG.outline_weight) * pairs.similarity + CONFIG.outline_weight * _outline_iou(views, i, j)
+        exact = np.where(pairs.unsure, mixed.round(9), pairs.similarity)
+        closer = look_closer(views, pairs, np.ones(len(i), np.bool_), CONFIG)
+        assert (same_person(closer, CONFIG) == same_person(replace(pairs, similarity=exact), CONFIG)).all()
+        assert pairs.unsure.sum() > 50
+        assert not closer.unsure.any()
+
+
+def link(block: Int64Array, pairs: Pairs, config: MergeConfig) -> Int64Array:
+    groups = Groups(block)
+    groups.link(pairs, config)
+    return groups.labels()
 
 
 class TestLinking:
@@ -206,7 +211,7 @@ def _pairs(rows: list[tuple[int, int, float]]) -> Pairs:
     i: Int64Array = np.array([row[0] for row in rows], dtype=np.int64)
     j: Int64Array = np.array([row[1] for row in rows], dtype=np.int64)
     similar = np.array([row[2] for row in rows])
-    return Pairs(i, j, similar, similar, np.full(len(rows), 100.0))
+    return Pairs(i, j, similar, similar, np.full(len(rows), 100.0), np.zeros(len(rows), np.bool_))
 
 
 class TestViews:

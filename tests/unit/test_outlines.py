@@ -17,9 +17,7 @@ from pipeline.outlines import mask_outlines, mask_scores
 BOX = np.array([[100.0, 50.0, 156.0, 162.0]], dtype=np.float32)  # mask pixels of 2 x 4 px
 
 
-def one(
-    mask: NDArray[np.float32], box: NDArray[np.float32] = BOX, width: float = 832.0, height: float = 512.0
-) -> Any:  # noqa: ANN401 - a shapely geometry, or None
+def one(mask: NDArray[np.float32], box: NDArray[np.float32] = BOX, width: float = 832.0, height: float = 512.0) -> Any:  # noqa: ANN401 - a shapely geometry, or None
     (outline,) = mask_outlines(mask[None].astype(np.float32), box, width, height)
     return outline
 
