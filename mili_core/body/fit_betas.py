@@ -49,7 +49,8 @@ def _basis(body: BodyModel) -> Float64Array:
 def _joints(body: BodyModel, betas: Float64Array) -> Float64Array:
     """Returns rest joints (N, 24, 3), metres."""
     rest = body.j_regressor.astype(np.float64) @ body.v_template.astype(np.float64)
-    return rest + np.einsum("jcb,nb->njc", _basis(body), betas)
+    joints: Float64Array = rest + np.einsum("jcb,nb->njc", _basis(body), betas)
+    return joints
 
 
 def _pairs() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
