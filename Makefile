@@ -9,7 +9,8 @@ STAMP := $(VENV)/.installed
 
 setup: $(STAMP)
 
-# torch goes first and alone: other packages would pull the newest build, with gigabytes of CUDA.
+# torch goes first and alone, so that no other package pulls a newer one. A CPU build is taken where pip is offered one
+# (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS can name a place that has it); otherwise the registry's CUDA build is installed.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mili_core.errors import MiliError
+from pipeline.cli import EXIT_DONE, job_parser, run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,20 +16,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; None takes the process's.
     """
-    parser = argparse.ArgumentParser(prog="mili convert_body", description=__doc__)
+    parser = job_parser("convert-body", __doc__)
     parser.add_argument("source", type=Path, help="SMPL_NEUTRAL.pkl, basicmodel_neutral_lbs_*.pkl or an SMPL .npz")
     parser.add_argument("output", type=Path, help="the .npz to write")
-    arguments = parser.parse_args(argv)
+    return run_job(_convert, parser, argv)
+
+
+def _convert(options: argparse.Namespace) -> int:
     from mili_core.body.convert import convert_body
 
-    try:
-        body = convert_body(arguments.source, arguments.output)
-    except (MiliError, OSError) as error:
-        print(f"convert_body: {error}", file=sys.stderr)
-        return 2
+    body = convert_body(options.source, options.output)
     landmarks = "with" if body.vertex_ids is not None else "WITHOUT"
-    print(f"{arguments.output}: {body.vertex_count} vertices, {landmarks} face landmarks, sha256 {body.sha256}")
-    return 0
+    print(f"{options.output}: {body.vertex_count} vertices, {landmarks} face landmarks, sha256 {body.sha256}")
+    return EXIT_DONE
 
 
 if __name__ == "__main__":

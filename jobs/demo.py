@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mili_core.errors import MiliError
-from pipeline.cli import EXIT_DONE, guarded
+from pipeline.cli import EXIT_DONE, job_parser, run_job
 
 LEAST_RECALL = 0.5
 LEAST_PRECISION = 0.5
@@ -23,12 +23,12 @@ class DemoError(MiliError, RuntimeError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job and returns its exit code; not 0 when recall or precision is under its floor."""
-    parser = argparse.ArgumentParser(prog="mili demo", description=__doc__)
+    parser = job_parser("demo", __doc__)
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the scene and the result")
-    parser.add_argument("--people", type=int, default=60)
-    parser.add_argument("--size", default="4000x2500")
-    parser.add_argument("--seed", type=int, default=7)
-    return guarded(lambda: _demo(parser.parse_args(argv)))
+    parser.add_argument("--people", type=int, default=60, help="how many stand in the scene (default: %(default)s)")
+    parser.add_argument("--size", default="4000x2500", help="WIDTHxHEIGHT in px (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="of the scene (default: %(default)s)")
+    return run_job(_demo, parser, argv)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -37,8 +37,9 @@ def _demo(options: argparse.Namespace) -> int:
     started = time.monotonic()
     scene, out = options.output / "scene", options.output / "out"
     frame = ["--people", str(options.people), "--size", options.size, "--seed", str(options.seed)]
-    code = make_scene.main([*frame, "--scene-id", "demo", "--output", str(scene)])
-    code = code or process_scene.main([str(scene / "demo.tif"), "--output", str(out)])
+    debug = ["--debug"] if "debug" in options else []
+    code = make_scene.main([*frame, "--scene-id", "demo", "--output", str(scene), *debug])
+    code = code or process_scene.main([str(scene / "demo.tif"), "--output", str(out), *debug])
     return code or _compare(out, scene / "truth" / "people.parquet", time.monotonic() - started)
 
 

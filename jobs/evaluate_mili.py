@@ -9,12 +9,14 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
+from pipeline.cli import EXIT_DONE, Parser, add_debug, job_parser, run_job
+
 LEAST_SCORE = 0.05  # average precision needs the doubtful detections too; CRMH evaluates with this floor
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Returns the command line."""
-    arguments = argparse.ArgumentParser(prog="evaluate_mili", description=__doc__)
+    arguments = job_parser("evaluate-mili", __doc__)
     kinds = arguments.add_subparsers(dest="kind", required=True)
     photos = kinds.add_parser("photos", help="run a model on labelled photos")
     photos.add_argument(
@@ -34,21 +36,18 @@ def parser() -> argparse.ArgumentParser:
     scene.add_argument("--min-visible", type=float, default=0.7, help="share, for recall (default: %(default)s)")
     for kind in (photos, scene):
         kind.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-        kind.add_argument("--debug", action="store_true", help="show tracebacks")
+        add_debug(kind)
     return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job and returns its exit code."""
-    from pipeline.cli import guarded
-
-    options = parser().parse_args(argv)
-    return guarded(lambda: _evaluate(options), debug=options.debug)
+    return run_job(_evaluate, parser(), argv)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     print(*(_photos(options) if options.kind == "photos" else _scene(options)), sep="\n")
-    return 0
+    return EXIT_DONE
 
 
 def _photos(options: argparse.Namespace) -> list[str]:

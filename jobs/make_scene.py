@@ -7,32 +7,18 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from mili_core.errors import ConfigError
-from pipeline.cli import EXIT_DONE, guarded
+from pipeline.cli import EXIT_DONE, job_parser, run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Gives the exit code: 0 written, 2 unusable arguments.
+    """Gives the exit code: 0 written, 2 unusable options.
 
     Args:
         argv: arguments without the program's name; None takes the process's.
     """
-    arguments = sys.argv[1:] if argv is None else argv
-    return guarded(lambda: _make(arguments), debug="--debug" in arguments)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raises ConfigError."""
-        raise ConfigError(f"{message}; --help says more")
-
-
-def _make(argv: Sequence[str]) -> int:
-    parser = _Parser(prog="mili make_scene", description=__doc__)
+    parser = job_parser("make-scene", __doc__)
     parser.add_argument("--people", type=int, default=60, help="how many stand in the scene (default 60)")
     parser.add_argument("--size", default="4000x2500", help="WIDTHxHEIGHT in px (default 4000x2500)")
     parser.add_argument("--seed", type=int, default=7, help="equal seeds give equal bytes (default 7)")
@@ -40,21 +26,23 @@ def _make(argv: Sequence[str]) -> int:
     parser.add_argument("--body", type=Path, default=None, help="a body .npz; left out, the open body")
     parser.add_argument("--jpeg", action="store_true", help="also write SCENE/<scene_id>.jpg")
     parser.add_argument("--output", type=Path, required=True, help="the folder SCENE")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments = parser.parse_args(argv)
-    width, height = _size(arguments.size)
+    return run_job(_make, parser, argv)
+
+
+def _make(options: argparse.Namespace) -> int:
+    width, height = _size(options.size)
     from mili_core.body import load_body
     from pipeline.synthetic import SceneRequest, make_scene
 
     request = SceneRequest(
-        people=arguments.people,
+        people=options.people,
         width=width,
         height=height,
-        seed=arguments.seed,
-        scene_id=arguments.scene_id,
-        jpeg=arguments.jpeg,
+        seed=options.seed,
+        scene_id=options.scene_id,
+        jpeg=options.jpeg,
     )
-    files = make_scene(request, load_body(arguments.body), arguments.output)
+    files = make_scene(request, load_body(options.body), options.output)
     print(f"{files.image}: {width}x{height} px, {files.visible_people} people; truth in {files.truth}")
     return EXIT_DONE
 

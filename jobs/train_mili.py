@@ -11,10 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.cli import EXIT_DONE, Parser, job_parser, run_job
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> Parser:
     """Returns the command line."""
-    arguments = argparse.ArgumentParser(prog="train_mili", description=__doc__)
+    arguments = job_parser("train-mili", __doc__)
     add = arguments.add_argument
     add("--photos", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
     add("--squeezed", type=Path, help="folder of square-squeezed photos with boxes")
@@ -36,9 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job and returns its exit code."""
-    from pipeline.cli import guarded
-
-    return guarded(lambda: _train(parser().parse_args(argv)))
+    return run_job(_train, parser(), argv)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -71,7 +71,7 @@ def _train(options: argparse.Namespace) -> int:
         log=lambda line: print(line, flush=True),
     )
     print(f"weights: {weights}")
-    return 0
+    return EXIT_DONE
 
 
 if __name__ == "__main__":

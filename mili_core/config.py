@@ -61,15 +61,30 @@ class ModelConfig:
         """Returns the configuration in `text`.
 
         Raises:
-            WeightsError: unknown or missing settings.
+            WeightsError: no JSON object, unknown or missing settings, or values of other types.
         """
-        raw: dict[str, Any] = json.loads(text)
-        known = {field.name for field in fields(ModelConfig)}
-        if set(raw) != known:
-            odd = sorted(set(raw) ^ known)
+        try:
+            raw: object = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise WeightsError(f"the model's configuration is not JSON ({error})") from error
+        if not isinstance(raw, dict):
+            raise WeightsError(f"the model's configuration is a JSON {type(raw).__name__}, not an object")
+        if odd := sorted(set(raw) ^ {field.name for field in fields(ModelConfig)}):
             raise WeightsError(f"weights were made for another version: settings {odd} differ; retrain or convert them")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        for field in fields(ModelConfig):
+            if not _same_kind(values[field.name], field.default):
+                raise WeightsError(f"the model's configuration: {field.name} cannot be {values[field.name]!r}")
         return ModelConfig(**values)
+
+
+def _same_kind(value: object, default: object) -> bool:
+    """True where `value` has the type of `default`; whole numbers are floats too, tuples hold numbers."""
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(_same_kind(each, 0.0) for each in value)
+    if isinstance(default, float):
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    return type(value) is type(default)
 
 
 MILI_LITE = ModelConfig()

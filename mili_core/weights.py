@@ -90,15 +90,20 @@ def read_weights(path: Path | None = None) -> Weights:
         raise WeightsError(f"weights {path}: not a safetensors file ({error}); pickles are never loaded") from error
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"weights {path}: made by another program (format {metadata.get('format')!r}, not {FORMAT})")
-    return Weights(
-        config=ModelConfig.from_json(metadata["config"]),
-        tensors={name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
-        body_name=metadata["body_name"],
-        body_sha256=metadata["body_sha256"],
-        score_threshold=float(metadata["score_threshold"]),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        notes=metadata["notes"],
-    )
+    try:
+        return Weights(
+            config=ModelConfig.from_json(metadata["config"]),
+            tensors={name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
+            body_name=metadata["body_name"],
+            body_sha256=metadata["body_sha256"],
+            score_threshold=float(metadata["score_threshold"]),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            notes=metadata["notes"],
+        )
+    except KeyError as error:
+        raise WeightsError(f"weights {path}: the metadata lacks {error}; get the file again") from error
+    except ValueError as error:
+        raise WeightsError(f"weights {path}: the metadata is damaged ({error}); get the file again") from error
 
 
 def load_into(model: nn.Module, weights: Weights) -> None:

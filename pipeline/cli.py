@@ -60,6 +60,43 @@ def guarded(job: Callable[[], int], *, debug: bool = False) -> int:
         return _fail([f"crashed with {message}; --debug shows where"], EXIT_CRASH, debug=debug)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, for `guarded` to show, in place of the usage and an exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ConfigError."""
+        raise ConfigError(f"{' '.join(message.split())}; --help lists all flags")
+
+
+def job_parser(job: str, description: str | None) -> Parser:
+    """Gives the parser of a job with plain flags, --debug among them.
+
+    Args:
+        job: its name with dashes.
+        description: the job module's docstring.
+    """
+    parser = Parser(prog=f"mili {job}", description=description, allow_abbrev=False)
+    add_debug(parser)
+    return parser
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Adds --debug, which `run_job` looks for in the command line itself; for the parsers of subcommands."""
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+
+
+def run_job(job: Callable[[argparse.Namespace], int], parser: Parser, argv: Sequence[str] | None) -> int:
+    """Gives the exit code of a job with plain flags.
+
+    Args:
+        job: takes the parsed flags, does the work and returns its exit code.
+        parser: from `job_parser`.
+        argv: arguments without the program's name; None takes the process's.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: job(parser.parse_args(arguments)), debug="--debug" in arguments)
+
+
 def parse_config(
     settings: type[Config],
     arguments: Sequence[str],
@@ -117,21 +154,14 @@ def _fail(lines: Sequence[str], code: int, *, debug: bool) -> int:
     return code
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; --help lists all flags")
-
-
 def _parser(
     settings: type[BaseSettings],
     leaves: Mapping[str, _Leaf],
     prog: str,
     shortcuts: Mapping[str, str],
     positional: str | None,
-) -> _Parser:
-    parser = _Parser(
+) -> Parser:
+    parser = Parser(
         prog=prog,
         usage=f"{prog} {f'{positional.upper()} ... ' if positional else ''}[flags]",
         description=settings.__doc__,

@@ -17,6 +17,12 @@ from pydantic_settings import (
 
 from mili_core.errors import ConfigError, MissingFileError
 from pipeline.merge.config import MergeConfig
+from pipeline.storage import local_path
+
+
+def _local(value: object) -> object:
+    """Gives the path that a file: URI names; other URIs are refused."""
+    return local_path(value) if isinstance(value, str) else value
 
 
 def _one_or_many(value: object) -> object:
@@ -24,6 +30,7 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+LocalPath = Annotated[Path, BeforeValidator(_local)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_one_or_many)]
 
 
@@ -39,8 +46,8 @@ class ModelSettings(_Group):
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
         description="package.module:factory, called as factory(device); MILI when not given",
     )
-    weights: Path | None = Field(default=None, description="safetensors file; the shipped weights when not given")
-    body: Path | None = Field(default=None, description="body .npz; the shipped open body when not given")
+    weights: LocalPath | None = Field(default=None, description="safetensors file; the shipped weights when not given")
+    body: LocalPath | None = Field(default=None, description="body .npz; the shipped open body when not given")
     body_mismatch: Literal["refuse", "fit"] = Field(
         default="refuse", description="a body that the weights do not regress: refuse it, or fit its betas"
     )
@@ -94,7 +101,7 @@ class SceneConfig(BaseSettings):
     )
 
     input: Texts = Field(min_length=1, description="images, folders or globs")
-    output: Path = Field(description="folder for the results")
+    output: LocalPath = Field(description="folder for the results")
     config: Path | None = Field(default=None, description="YAML file with any of these settings")
     scene_id: str | None = Field(default=None, min_length=1, description="name of the scene; from the paths by default")
     frame_id: int | None = Field(
@@ -102,7 +109,7 @@ class SceneConfig(BaseSettings):
     )
     roi: Texts = Field(default=(), description="where to look: WKT or GeoJSON polygons in frame px, or a file of them")
     exclude: Texts = Field(default=(), description="where not to look: as roi")
-    pyramids: Path | None = Field(default=None, description="folder for the pyramids; OUTPUT/pyramids by default")
+    pyramids: LocalPath | None = Field(default=None, description="folder for the pyramids; OUTPUT/pyramids by default")
     overview: bool = Field(default=True, description="draw overview.jpg")
     resume: bool = Field(default=True, description="go on with what an earlier run of the same settings has done")
     overwrite: bool = Field(default=False, description="make everything anew, pyramids included")

@@ -215,7 +215,8 @@ class ActorPool(Generic[Context, Result]):
                     yield open_batches.pop(call.batch).close(call.batch)
 
     def _start(self, calls: int) -> None:
-        wanted = min(calls, self._settings.actors or _actors_that_fit(self._settings))
+        fitting = _actors_that_fit(self._settings)
+        wanted = min(calls, self._settings.actors or fitting)
         while len(self._slots) < wanted:
             self._slots.append(self._new_slot())
 
@@ -378,10 +379,21 @@ def cluster(address: str | None, *, debug: bool = False) -> Iterator[None]:
 
 
 def _actors_that_fit(settings: PoolSettings) -> int:
+    """Gives how many actors the cluster can hold at once.
+
+    Raises:
+        WorkerError: not even one; it would be waited for in vain.
+    """
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # of ray
-    by_cpu = int(resources.get("CPU", 1.0) / settings.cpus)
-    by_gpu = int(resources.get("GPU", 0.0) / settings.gpus) if settings.gpus else by_cpu
-    return max(1, min(by_cpu, by_gpu))
+    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    by_cpu = int(cpus / settings.cpus)
+    fitting = min(by_cpu, int(gpus / settings.gpus)) if settings.gpus else by_cpu
+    if fitting < 1:
+        raise WorkerError(
+            f"a worker needs {settings.cpus:g} CPUs and {settings.gpus:g} GPUs, the cluster has {cpus:g} and {gpus:g}; "
+            "lower --threads or --ray.cpus-per-actor, or give --device cpu"
+        )
+    return fitting
 
 
 def _limit_threads(threads: int) -> None:

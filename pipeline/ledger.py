@@ -30,7 +30,7 @@ import shapely
 
 from mili_core.errors import StoreError
 from pipeline.columns import CORNERS, outward, windows
-from pipeline.storage import atomic_file, write_bytes
+from pipeline.storage import atomic_file, store_access, write_bytes
 from pipeline.types import Block, Bodies, FrameRef, SceneDetections, Window
 from schemas.blocks import BLOCKS_SCHEMA, DONE, FAILED, check_blocks
 
@@ -128,6 +128,9 @@ class Ledger:
             batch_id: number of the batch in the fixed partition of the plan.
             rows: one for every block of the batch.
             detections: people of all these blocks.
+
+        Raises:
+            StoreError: the part cannot be written.
         """
         found = sum(row.detections for row in rows)
         if found != len(detections):
@@ -136,7 +139,8 @@ class Ledger:
         digest = hashlib.sha256(people).hexdigest()
         notes = {_VERSION_KEY: LEDGER_VERSION.encode(), _DIGEST_KEY: digest.encode(), _RUN_KEY: self.run_key.encode()}
         commit = _to_parquet(_rows_to_table(rows).replace_schema_metadata(notes))
-        self._rows_path(batch_id).unlink(missing_ok=True)
+        with store_access(self._rows_path(batch_id), "written"):
+            self._rows_path(batch_id).unlink(missing_ok=True)
         write_bytes(self._people_path(batch_id), people)
         write_bytes(self._rows_path(batch_id), commit)
 
@@ -164,14 +168,18 @@ class Ledger:
         return frozenset(part.batch_id for part in self.read_parts() if not (retry_failed and part.failures))
 
     def read_parts(self) -> tuple[BatchPart, ...]:
-        """Gives all finished batches in ascending order of their ids."""
+        """Gives all finished batches in ascending order of their ids.
+
+        Raises:
+            StoreError: the folder cannot be listed.
+        """
         parts = (self.read_batch(batch_id) for batch_id in self._batch_ids())
         return tuple(part for part in parts if part is not None)
 
     def _batch_ids(self) -> list[int]:
-        names = (
-            re.fullmatch(r"batch-(\d{8,})\.blocks\.parquet", path.name) for path in self._run_folder.glob("batch-*")
-        )
+        with store_access(self._run_folder, "read"):
+            files = [*self._run_folder.glob("batch-*")]
+        names = (re.fullmatch(r"batch-(\d{8,})\.blocks\.parquet", file.name) for file in files)
         return sorted(int(name[1]) for name in names if name)
 
     @property

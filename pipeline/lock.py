@@ -1,4 +1,4 @@
-"""One run at a time in an output folder."""
+"""One run at a time in an output folder, and no trace of a run that never began."""
 
 from __future__ import annotations
 
@@ -12,6 +12,28 @@ from pathlib import Path
 from mili_core.errors import StoreError
 
 LOCK_NAME = ".lock"
+
+
+@contextmanager
+def fresh_output(folder: Path) -> Iterator[None]:
+    """Takes lock files and empty folders away again when a run fails that found no `folder`: nothing looks begun."""
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if new and folder.is_dir():
+            _remove_empty(folder)
+        raise
+
+
+def _remove_empty(folder: Path) -> None:
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            _remove_empty(child)
+        elif child.name.startswith(".") and child.name.endswith(".lock"):
+            child.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 @contextmanager

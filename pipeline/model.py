@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from mili_core.errors import ConfigError
+from mili_core.errors import ConfigError, MiliError
 from mili_core.protocol import PersonPredictor
 from pipeline.config import ModelSettings
 
@@ -19,7 +21,7 @@ def load_model(settings: ModelSettings, device: str) -> PersonPredictor:
         device: "cpu", "cuda", "cuda:N" or "auto", in place of the one in the settings.
 
     Raises:
-        ConfigError: --model names nothing that can be imported or is no predictor.
+        ConfigError: --model names nothing that can be imported, fails, or is no predictor.
         mili_core.errors.MiliError: weights or body cannot be used.
     """
     if settings.factory is not None:
@@ -40,12 +42,23 @@ def _from_factory(name: str, device: str) -> PersonPredictor:
     folder = str(Path.cwd())
     if folder not in sys.path:  # a user's own module lies where the job is started
         sys.path.append(folder)
-    try:
+    with _users_code(f"--model {name}: cannot be imported", "give package.module:factory"):
         factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"--model {name}: cannot be imported ({error}); give package.module:factory") from error
-    predictor = factory(device)
+    with _users_code(f"--model {name}: failed on device {device!r}", "--debug shows where in it"):
+        predictor = factory(device)
     if not isinstance(predictor, PersonPredictor):
         kind = type(predictor).__name__
         raise ConfigError(f"--model {name}: returned a {kind} without 'identity' and 'predict'; see mili_core.protocol")
     return predictor
+
+
+@contextmanager
+def _users_code(problem: str, remedy: str) -> Iterator[None]:
+    """Turns whatever the user's module raises into a ConfigError of one line; our own errors pass."""
+    try:
+        yield
+    except MiliError:
+        raise
+    except Exception as error:
+        line = next(iter(str(error).splitlines()), "")
+        raise ConfigError(f"{problem} ({type(error).__name__}: {line}); {remedy}") from error

@@ -170,7 +170,9 @@ class Pyramid:
             planes = np.asarray(self._levels[level][:, y : y + height, x : x + width])
         except (RuntimeError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
-            raise StoreError(f"{self.path}: level {level} is damaged ({reason}); build the pyramid anew") from error
+            raise StoreError(
+                f"{self.path}: level {level} is damaged ({reason}); build it anew with --overwrite"
+            ) from error
         return _uint8(cv2.merge(list(planes)))
 
 
@@ -421,7 +423,7 @@ def _read_group(path: Path) -> dict[str, Any]:
     ours = attributes.get("mili")
     version = attributes.get("ome", {}).get("version")
     if not isinstance(ours, dict) or version != OME_VERSION or ours.get("format") != FORMAT_VERSION:
-        raise StoreError(f"{path}: not a pyramid of this version; build it anew")
+        raise StoreError(f"{path}: not a pyramid of this version; build it anew with --overwrite")
     return ours
 
 
@@ -432,7 +434,7 @@ def _attributes(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no pyramid there; build it first") from error
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: zarr.json cannot be read; build the pyramid anew") from error
+        raise StoreError(f"{path}: zarr.json cannot be read; build it anew with --overwrite") from error
     attributes = node.get("attributes") if isinstance(node, dict) else None
     return attributes if isinstance(attributes, dict) else {}
 
@@ -441,13 +443,13 @@ def _check_level(path: Path, level: int) -> None:
     """Refuses a level without its marker or whose shard files are not those that the marker counted."""
     marker = _attributes(path / str(level)).get("mili")
     if not isinstance(marker, dict) or marker.get("complete") is not True:
-        raise StoreError(f"{path}: level {level} was never finished; build the pyramid anew")
+        raise StoreError(f"{path}: level {level} was never finished; build it anew with --overwrite")
     found = _shards_on_disk(path, level)
     expected = _Shards(int(marker["shards"]), int(marker["bytes"]))
     if found != expected:
         raise StoreError(
             f"{path}: level {level} has {found.count} shards of {found.size} bytes, expected {expected.count} of "
-            f"{expected.size}; build the pyramid anew"
+            f"{expected.size}; build it anew with --overwrite"
         )
 
 

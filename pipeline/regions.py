@@ -73,32 +73,36 @@ def _union(flag: str, texts: Sequence[str]) -> shapely.Geometry | None:
 
 
 def _polygons(flag: str, text: str) -> shapely.Geometry:
-    shape = _shape(flag, _content(text))
+    shape = _shape(flag, text)
     parts = shapely.get_parts(shape)
-    if len(parts) == 0 or not np.isin(shapely.get_type_id(parts), _POLYGONAL).all():
+    if any(part.is_empty for part in parts) or len(parts) == 0:
+        raise ConfigError(f"{flag}: {_short(text)} holds an empty shape; give polygons in frame px")
+    if not np.isin(shapely.get_type_id(parts), _POLYGONAL).all():
         raise ConfigError(f"{flag}: {_short(text)} holds a {shape.geom_type}; give polygons in frame px")
     for part in parts:
-        if not part.is_valid or part.is_empty:
+        if not part.is_valid:
             raise ConfigError(f"{flag}: {_short(text)} is not a valid polygon ({shapely.is_valid_reason(part)})")
     return shapely.union_all(parts)
 
 
-def _content(text: str) -> str:
-    """Gives the text of the file that `text` names, or `text` itself."""
+def _file(text: str) -> bytes | None:
+    """Gives what the file holds that `text` names; None where it names none."""
     try:
-        return Path(text).read_text(encoding="utf-8", errors="replace")
+        return Path(text).read_bytes()
     except (OSError, ValueError):  # no such file, or no possible name of one
-        return text
+        return None
 
 
-def _shape(flag: str, content: str) -> shapely.Geometry:
+def _shape(flag: str, text: str) -> shapely.Geometry:
+    data = _file(text)
     try:
+        content = text if data is None else data.decode()
         if content.lstrip().startswith("{"):
             return shapely.from_geojson(json.dumps(json.loads(content)))
         return shapely.from_wkt(content.strip())
     except (shapely.errors.GEOSException, ValueError):
-        message = f"{flag}: {_short(content)!r} is neither a file nor WKT nor GeoJSON; give polygons in frame px"
-        raise ConfigError(message) from None
+        what = f"{_short(text)!r} is neither a file nor" if data is None else f"file {_short(text)} holds neither"
+        raise ConfigError(f"{flag}: {what} WKT nor GeoJSON; give polygons in frame px") from None
 
 
 def _short(text: str) -> str:

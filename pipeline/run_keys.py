@@ -20,14 +20,19 @@ from pipeline.types import FrameRef
 _DIGITS = 16  # 64 bits: no two runs of one house collide
 
 
-def shaping_settings(config: SceneConfig, regions: Regions) -> dict[str, JsonValue]:
+def shaping_settings(config: SceneConfig, regions: Regions, device: str) -> dict[str, JsonValue]:
     """Gives the settings that shape the people table; no paths of outputs, no worker counts."""
-    return inference_settings(config, regions) | {"merge": asdict(config.merge)}
+    return inference_settings(config, regions, device) | {"merge": asdict(config.merge)}
 
 
-def inference_settings(config: SceneConfig, regions: Regions) -> dict[str, JsonValue]:
-    """Gives the settings that shape what the model finds in the blocks."""
+def inference_settings(config: SceneConfig, regions: Regions, device: str) -> dict[str, JsonValue]:
+    """Gives what shapes the detections, beside the pixels and the model: settings, the kind of device, our version.
+
+    A model of the user's own is known by its `identity` alone: a factory that changes must change that.
+    """
     return {
+        "version": version("mili"),
+        "device": device.partition(":")[0],
         "model": {"factory": config.model.factory, "score_threshold": config.model.score_threshold},
         "plan": config.plan.model_dump(mode="json"),
         "roi": None if regions.roi is None else regions.roi.wkt,
@@ -37,7 +42,7 @@ def inference_settings(config: SceneConfig, regions: Regions) -> dict[str, JsonV
 
 
 def content_sha256(frame: FrameRef) -> str:
-    """Gives the hex digest of the frame's file, so that a copy or a touched file is the same frame."""
+    """Gives the hex digest of the frame's file: the detections of a copy, or of a touched file, can be used again."""
     with Path(frame.uri).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -8,13 +8,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from urllib.parse import unquote
 
-from mili_core.errors import StoreError
+from mili_core.errors import MiliError, StoreError
 
 TEMPORARY_PREFIX = ".part-"
 """Names of unfinished files start with it; readers of Parquet folders skip names that start with a dot."""
+
+_REMEDIES = {
+    "read": "check its permissions",
+    "written": "free disk space, check permissions or give another folder",
+}
 
 
 def local_path(uri: str | Path) -> Path:
@@ -33,6 +38,22 @@ def local_path(uri: str | Path) -> Path:
 
 
 @contextmanager
+def store_access(path: Path, purpose: Literal["read", "written"]) -> Iterator[None]:
+    """Turns the system's refusals within the block into a line that names `path`.
+
+    Raises:
+        StoreError: an OSError was raised in the block.
+    """
+    try:
+        yield
+    except MiliError:
+        raise  # some are OSErrors too, and say more
+    except OSError as error:
+        reason = " ".join((error.strerror or str(error)).split())
+        raise StoreError(f"{path}: cannot be {purpose} ({reason}); {_REMEDIES[purpose]}") from error
+
+
+@contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Gives a binary file that appears as `path` when the block ends well, and leaves nothing otherwise.
 
@@ -40,7 +61,16 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
     Args:
         path: final name; an older file of that name is replaced.
+
+    Raises:
+        StoreError: the file, its folder or the data cannot be written.
     """
+    with store_access(path, "written"), _replacing(path) as file:
+        yield file
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.name[-40:], dir=path.parent)
     temporary = Path(name)

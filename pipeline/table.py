@@ -26,7 +26,7 @@ from pipeline import columns
 from pipeline.bodies import DerivedColumns
 from pipeline.geoparquet import geoparquet_metadata
 from pipeline.morton import morton_codes
-from pipeline.storage import atomic_file
+from pipeline.storage import atomic_file, store_access
 from pipeline.types import (
     Block,
     Bodies,
@@ -140,7 +140,7 @@ def write_people(table: pa.Table, frame: FrameRef, out: Path) -> Path:
         out: the run's output folder; the file is OUT/people/scene_id=…/frame_id=…/part-0.parquet.
 
     Raises:
-        StoreError: the rows are of another frame.
+        StoreError: the rows are of another frame, or the file cannot be written.
     """
     checked = check(table)
     keys = set(zip(checked["scene_id"].to_pylist(), checked["frame_id"].to_pylist(), strict=True))
@@ -157,9 +157,10 @@ def write_people(table: pa.Table, frame: FrameRef, out: Path) -> Path:
             use_dictionary=list(DICTIONARY_COLUMNS),
             row_group_size=ROW_GROUP_ROWS,
         )
-    for other in folder.glob("*.parquet"):
-        if other != path:
-            other.unlink()
+    with store_access(folder, "written"):
+        for other in folder.glob("*.parquet"):
+            if other != path:
+                other.unlink()
     return path
 
 
@@ -175,11 +176,12 @@ def read_people(path: Path, filters: pc.Expression | None = None) -> pa.Table:
 
     Raises:
         MissingFileError: there is no people file.
-        StoreError: a file cannot be read as Parquet.
+        StoreError: a folder cannot be listed or a file cannot be read as Parquet.
     """
-    people = path / "people"
-    root = people if people.is_dir() else path
-    files = [root] if root.is_file() else sorted(root.rglob(PART_NAME))
+    with store_access(path, "read"):
+        people = path / "people"
+        root = people if people.is_dir() else path
+        files = [root] if root.is_file() else sorted(root.rglob(PART_NAME))
     if not files:
         raise MissingFileError(f"{path}: no people files here; give the output folder of a run")
     tables = [_read_file(file, filters) for file in files]

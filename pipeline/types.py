@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -201,10 +201,6 @@ class SceneDetections:
     def take(self, index: Int64Array) -> SceneDetections:
         """Returns the rows `index` (K,), in that order."""
         return SceneDetections(**{f.name: _take(getattr(self, f.name), index) for f in fields(self)})
-
-    def with_block_offset(self, offset: int) -> SceneDetections:
-        """Returns the same detections with `offset` added to block_index."""
-        return replace(self, block_index=self.block_index + offset)
 
     @staticmethod
     def concat(parts: Sequence[SceneDetections]) -> SceneDetections:

@@ -19,10 +19,6 @@ _CV2_FLAGS: dict[Interpolation, int] = {
     "lanczos": cv2.INTER_LANCZOS4,
 }
 
-# The paper's two fixed LR sizes for an 832x512 canvas: 286x176 (large scenes) and 208x128 (small scenes).
-LARGE_SCENE_SCALE = 11 / 32
-SMALL_SCENE_SCALE = 1 / 4
-
 
 @dataclass(frozen=True, slots=True)
 class DegradeSettings:

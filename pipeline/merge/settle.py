@@ -37,11 +37,10 @@ def pick(
     firm = np.array([bool(clear[ranked].any()) for ranked in members], dtype=np.bool_)
     picks = _Picks(candidates, group, _rivals(views, group, candidates, pairs, config))
     picks.settle(np.flatnonzero(firm))
-    doubtful = np.flatnonzero((group >= 0) & ~views.clear)
-    lost = _explained_alone(views, np.union1d(picks.taken(), doubtful), config) | views.thin
+    lost = _explained_alone(views, np.flatnonzero((group >= 0) & ~views.clear), picks.taken(), config) | views.thin
     picks.candidates = [[k for k in ranked if not lost[k]] for ranked in picks.candidates]
     picks.settle(np.flatnonzero(~firm))
-    lost = _explained_alone(views, picks.taken(), config)
+    lost = _explained_alone(views, picks.taken(), picks.taken(), config)
     return np.array([-1 if k < 0 or lost[k] else k for k in picks.view], dtype=np.int64)
 
 
@@ -116,11 +115,13 @@ def _rivals(
     return rivals
 
 
-def _explained_alone(views: Views, chosen: Int64Array, config: MergeConfig) -> BoolArray:
-    """Says (N,) which of the chosen views (K,) the other chosen ones would explain if nothing else were known."""
+def _explained_alone(views: Views, suspects: Int64Array, picks: Int64Array, config: MergeConfig) -> BoolArray:
+    """Says (N,) which of the suspects (S,) the picked views (K,) would explain if nothing else were known."""
+    chosen = np.union1d(suspects, picks)
     alone = np.full(len(views), -1, dtype=np.int64)
     alone[chosen] = np.arange(len(chosen), dtype=np.int64)
+    whole = views.whole[chosen] & np.isin(chosen, picks)
+    people = People(views.boxes[chosen], views.boxes[chosen], whole, views.clear[chosen])
     result = np.zeros(len(views), dtype=np.bool_)
-    people = People(views.boxes[chosen], views.boxes[chosen], views.whole[chosen], views.clear[chosen])
     result[chosen] = explained(views, alone, people, config)
     return result

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 ray = pytest.importorskip("ray")
 
 from jobs import process_scene as job  # noqa: E402
-from mili_core.errors import ConfigError, StoreError, WeightsError  # noqa: E402
+from mili_core.errors import ConfigError, ImageError, StoreError, WeightsError  # noqa: E402
 from pipeline.config import SceneConfig  # noqa: E402
 from pipeline.lock import output_lock  # noqa: E402
 from pipeline.run import JOB_VARIABLE, process_scene  # noqa: E402
@@ -125,7 +125,7 @@ def test_the_manifest_is_truthful(done: Path) -> None:
     assert frame.blocks.planned == len(blocks) == frame.blocks.done
     assert frame.detections.total == sum(block["detections"] for block in blocks)
     assert (frame.coverage.planned_share, frame.coverage.done_share) == (1.0, 1.0)
-    assert set(frame.stage_seconds) == {"pyramid", "plan", "inference", "merge", "table", "overview"}
+    assert set(frame.stage_seconds) == {"pyramid", "plan", "inference", "merge", "table"}
     assert (done / frame.people_file).is_file()
     assert set(people["run_id"].to_pylist()) == {told.run_id} == {block["run_id"] for block in blocks}
     assert cv2.imread(str(done / "overview.jpg")) is not None
@@ -266,3 +266,46 @@ def test_relative_paths_are_refused_in_a_ray_job(tmp_path: Path, photo: Path, mo
     with pytest.raises(ConfigError, match=r"input: 'crowd.png' is relative"):
         run("crowd.png", tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_cuda_that_is_not_there_is_refused_before_anything_is_written(photo: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ConfigError, match="no CUDA"):
+        run(photo, tmp_path / "out", model={"factory": "tests.fakes:factory", "device": "cuda"})
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unreadable_frame_leaves_an_earlier_result_alone(copy: Path, photo: Path, tmp_path: Path) -> None:
+    truncated = tmp_path / "truncated.png"
+    truncated.write_bytes(photo.read_bytes()[:5000])
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and "pyramids" not in path.parts}
+    with pytest.raises(ImageError):
+        run(truncated, copy)
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and "pyramids" not in path.parts}
+    assert {path: data for path, data in after.items() if path.name != ".lock"} == {
+        path: data for path, data in before.items() if path.name != ".lock"
+    }
+
+
+def test_an_unreadable_frame_leaves_no_new_folder(photo: Path, tmp_path: Path) -> None:
+    truncated = tmp_path / "truncated.png"
+    truncated.write_bytes(photo.read_bytes()[:5000])
+    with pytest.raises(ImageError):
+        run(truncated, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_equal_names_do_not_share_a_pyramid(photo: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other" / photo.name, fakes.ground(900, 600))
+    run(photo, tmp_path / "a", pyramids=tmp_path / "pyramids")
+    run(other, tmp_path / "b", pyramids=tmp_path / "pyramids")
+    assert len(list((tmp_path / "pyramids" / "crowd").glob("*.ome.zarr"))) == 2
+    assert_found_once(found_boxes(tmp_path / "a"), crowd()[1])
+    assert len(found_boxes(tmp_path / "b")) == 0
+
+
+def test_an_object_store_as_output_is_refused(photo: Path) -> None:
+    with pytest.raises(ValueError, match="only local paths can be used, not s3"):
+        settings(photo, "s3://bucket/out")  # type: ignore[arg-type]

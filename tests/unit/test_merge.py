@@ -188,6 +188,13 @@ class TestLeftOvers:
         assert len(run(rows[:2], [LEFT, COARSE, other]).chosen) == 2  # one report against one absence
         assert len(run(rows, [LEFT, COARSE, other]).chosen) == 1  # one against two
 
+    def test_a_small_person_whom_one_block_reports_beside_the_large_one_stays_however_many_miss_it(self) -> None:
+        others = [block(f"other {k}", 0.0, 10.0 * k, scale=0.5) for k in (1, 2, 3)]
+        child = (420.0, 300.0, 520.0, 440.0)
+        rows: list[Row] = [(k, self.WHOLE[1], 0.9) for k in range(1, 5)]
+        assert len(run([*rows, (1, child, 0.9)], [LEFT, COARSE, *others]).chosen) == 2
+        assert len(run([*rows, (0, child, 0.9)], [LEFT, COARSE, *others]).chosen) == 1
+
     def test_a_thin_strip_at_an_edge_is_nobody(self) -> None:
         result = run([(0, (828.5, 100, 832, 180), 0.9)], [LEFT, RIGHT])
         assert result.reasons == ("thin strip at the edge of its block",)

@@ -226,6 +226,20 @@ class TestViews:
         assert views.cut[0].tolist() == [False, False, cut, False]
         assert not prepare(detections, [block], Window(0, 0, 832, 512), CONFIG)[0].cut.any()
 
+    def test_a_moved_frame_changes_no_bit(self) -> None:
+        rng = np.random.default_rng(0)
+        corner = rng.uniform(0, 300, (200, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(5, 200, (200, 2))], axis=1)
+        found = []
+        for dx, dy in ((0.0, 0.0), (12345.7, 98765.1)):
+            window = Window(dx, dy, 832.0 + dx, 512.0 + dy)
+            block = Block("b", 0, PixelGrid(window, 832, 512), window)
+            moved = boxes + np.array([dx, dy, dx, dy])
+            detections = SceneDetections(moved, np.ones(200, np.float32), np.zeros(200, np.int64))
+            found.append(prepare(detections, [block], Window(dx, dy, 3000 + dx, 2000 + dy), CONFIG)[0])
+        assert (found[0].boxes == found[1].boxes).all()
+        assert (found[0].source == found[1].source).all()
+
     def test_a_window_past_the_frame_does_not_cut_at_the_frame(self) -> None:
         """Coarse levels may reach past the frame by less than one of their pixels."""
         window = Window(0.0, 0.0, 3008.0, 2008.0)

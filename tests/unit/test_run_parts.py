@@ -31,11 +31,13 @@ def config(**more: object) -> SceneConfig:
     return SceneConfig(**({"input": ("a",), "output": "out"} | more))  # type: ignore[arg-type]
 
 
-def keys(settings: SceneConfig, model: ModelIdentity = MODEL, content: str = "c") -> tuple[str, str]:
+def keys(
+    settings: SceneConfig, model: ModelIdentity = MODEL, content: str = "c", device: str = "cpu"
+) -> tuple[str, str]:
     """The key of the detections and the id of the run."""
     regions = Regions.parse(settings.roi, settings.exclude)
-    detections = frame_key(content, inference_settings(settings, regions), model)
-    return detections, run_identity([FRAME], [content], shaping_settings(settings, regions), model).run_id
+    detections = frame_key(content, inference_settings(settings, regions, device), model)
+    return detections, run_identity([FRAME], [content], shaping_settings(settings, regions, device), model).run_id
 
 
 SAME = keys(config())
@@ -68,6 +70,13 @@ def test_what_does_not_shape_the_result_is_in_no_key(more: dict[str, object]) ->
 )
 def test_what_shapes_the_detections_is_in_both_keys(more: dict[str, object]) -> None:
     assert all(new != old for new, old in zip(keys(config(**more)), SAME, strict=True))
+
+
+def test_the_device_and_our_version_are_in_both_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keys(config(), device="cuda:0") == keys(config(), device="cuda:1")
+    assert all(new != old for new, old in zip(keys(config(), device="cuda"), SAME, strict=True))
+    monkeypatch.setattr("pipeline.run_keys.version", lambda name: "99.0")
+    assert all(new != old for new, old in zip(keys(config()), SAME, strict=True))
 
 
 def test_merging_shapes_the_run_only() -> None:
