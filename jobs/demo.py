@@ -54,7 +54,7 @@ def _compare(out: Path, truth_path: Path, seconds: float) -> int:
     figures = match_scene(found.boxes_frame, found.scores, truth.boxes_frame, chosen)
     recall, precision = figures.counts.recall, figures.counts.precision
     print(
-        f"people found: {len(found.scores)} of {len(truth.boxes_frame)} in the (synthetic) scene\n"
+        f"boxes found: {len(found.scores)}, for {len(truth.boxes_frame)} people in the (synthetic) scene\n"
         f"recall of the {int(chosen.sum())} who are >= {MIN_HEIGHT_PX:.0f} px tall and >= {MIN_VISIBLE:.0%} visible: "
         f"{recall:.2f}; precision of all found: {precision:.2f}\n"
         f"seconds: {seconds:.0f}\n"

@@ -1,7 +1,8 @@
 """Trains MILI on one machine and writes weights.
 
-Two stages make the shipped weights: `--stage detection` (boxes and masks), then `--stage full --initial FILE` (the same
-and the SMPL head, on keypoints and on rendered people).
+Three stages make the shipped weights, each continuing the one before with `--initial FILE`: `--stage detection`
+(boxes and masks), `--stage full` (these and the SMPL head, on keypoints and on rendered people), `--stage body` (the
+SMPL head alone).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def parser() -> Parser:
     add("--squeezed", type=Path, help="folder of square-squeezed photos with boxes")
     add("--sport", type=Path, help="folder of single athletes with 14 joints")
     add("--output", type=Path, required=True, help="folder for checkpoint, log and weights; continued if it exists")
-    add("--stage", choices=("detection", "full"), default="full")
+    add("--stage", choices=("detection", "full", "body"), default="full")
     add("--initial", type=Path, help="weights to start from (default: ImageNet backbone)")
     add("--body", type=Path, help="body model npz (default: the open body)")
     add("--renders", type=float, default=0.18, help="share of rendered samples (not in the detection stage)")

@@ -70,7 +70,7 @@ class ModelConfig:
         if not isinstance(raw, dict):
             raise WeightsError(f"the model's configuration is a JSON {type(raw).__name__}, not an object")
         if odd := sorted(set(raw) ^ {field.name for field in fields(ModelConfig)}):
-            raise WeightsError(f"weights were made for another version: settings {odd} differ; retrain or convert them")
+            raise WeightsError(f"made for another version: settings {odd} differ; retrain or convert the weights")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         for field in fields(ModelConfig):
             if not _same_kind(values[field.name], field.default):

@@ -100,6 +100,8 @@ def read_weights(path: Path | None = None) -> Weights:
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             notes=metadata["notes"],
         )
+    except WeightsError as error:
+        raise WeightsError(f"weights {path}: {error}") from error
     except KeyError as error:
         raise WeightsError(f"weights {path}: the metadata lacks {error}; get the file again") from error
     except ValueError as error:

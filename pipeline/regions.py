@@ -101,7 +101,7 @@ def _shape(flag: str, text: str) -> shapely.Geometry:
             return shapely.from_geojson(json.dumps(json.loads(content)))
         return shapely.from_wkt(content.strip())
     except (shapely.errors.GEOSException, ValueError):
-        what = f"{_short(text)!r} is neither a file nor" if data is None else f"file {_short(text)} holds neither"
+        what = f"{_short(text)!r} is neither a file nor" if data is None else f"file {text} holds neither"
         raise ConfigError(f"{flag}: {what} WKT nor GeoJSON; give polygons in frame px") from None
 
 

@@ -14,7 +14,7 @@ from mili_core.errors import BodyError, MissingFileError
 OPEN_BODY = Path(__file__).parent / "data" / "open_body.npz"
 REQUIRED_KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 OPTIONAL_KEYS = ("posedirs", "vertex_ids", "name")
-CONVERT_HINT = "run `mili convert_body IN.pkl OUT.npz` and give the .npz"
+CONVERT_HINT = "run `mili convert-body IN.pkl OUT.npz` and give the .npz"
 
 
 def load_body(path: Path | None = None) -> BodyModel:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mili_core.body.model import JOINTS, BodyModel
+from mili_core.errors import BodyError
 
 
 def save_body(body: BodyModel, path: Path) -> None:
@@ -18,7 +20,18 @@ def save_body(body: BodyModel, path: Path) -> None:
     Args:
         body: the body.
         path: ends in .npz; replaced at once if it exists.
+
+    Raises:
+        BodyError: the file or its folder cannot be written.
     """
+    try:
+        _replace(path, _arrays(body))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BodyError(f"body {path}: cannot be written ({reason}); name another folder or free disk space") from error
+
+
+def _arrays(body: BodyModel) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {
         "name": np.array(body.name),
         "v_template": body.v_template,
@@ -32,6 +45,10 @@ def save_body(body: BodyModel, path: Path) -> None:
         arrays["posedirs"] = body.posedirs
     if body.vertex_ids is not None:
         arrays["vertex_ids"] = body.vertex_ids.astype(np.uint32)
+    return arrays
+
+
+def _replace(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".npz.part")
     try:

@@ -31,12 +31,22 @@ def photo_sources(photos: Path, squeezed: Path | None, sport: Path | None) -> li
     return sources
 
 
-def mixture(sources: Sequence[MixtureSource], settings: AugmentSettings, seed: int) -> TrainingMixture:
-    """Gives the endless stream of training samples.
+def keypoint_sources(photos: Path, sport: Path | None) -> list[MixtureSource]:
+    """Gives the real sources with 2D keypoints; arguments as of `photo_sources`."""
+    sources = [MixtureSource("keypoints", CocoPhotos(photos, "train", require="keypoints"), 0.55)]
+    if sport is not None:
+        sources.append(MixtureSource("sport", SportPoses(sport), 0.45))
+    return sources
+
+
+def mixture(
+    sources: Sequence[MixtureSource], settings: AugmentSettings, seed: int, *, people_only: bool = False
+) -> TrainingMixture:
+    """Gives the endless stream of training samples; `people_only` leaves out the person-free ones.
 
     Raises:
         ConfigError: no sources.
     """
     if not sources:
         raise ConfigError("training needs data: give --photos and the other folders")
-    return TrainingMixture(sources, settings, seed, negatives=NEGATIVES)
+    return TrainingMixture(sources, settings, seed, negatives=0.0 if people_only else NEGATIVES)

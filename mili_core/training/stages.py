@@ -1,4 +1,4 @@
-"""The stages that make the default weights: detection first, then everything."""
+"""The stages that make the default weights: detection, then everything, then the SMPL head alone."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mili_core.synth.samples import RenderSource
 from mili_core.training.assign import Sampling
 from mili_core.training.initial import initial_model, learn_poses
 from mili_core.training.loop import Losses, TrainSettings, train
-from mili_core.training.sources import mixture, photo_sources
-from mili_core.training.step import BodySupervision, training_losses
+from mili_core.training.sources import keypoint_sources, mixture, photo_sources
+from mili_core.training.step import BodySupervision, body_losses_only, training_losses
 from mili_core.weights import read_weights, save_weights
 
-Stage = Literal["detection", "full"]
+Stage = Literal["detection", "full", "body"]
 PRIOR_POSES = 20_000  # enough for a 138-dimensional covariance
 
 
@@ -56,7 +56,7 @@ def train_stage(
     """Trains one stage and gives the path of its weights, folder/weights.safetensors.
 
     Args:
-        stage: "detection": RPN, box and mask heads; "full": these and the SMPL head.
+        stage: "detection": RPN, box and mask heads; "full": these and the SMPL head; "body": the SMPL head alone.
         config: the model.
         data: what to train on.
         settings: length and pace.
@@ -75,6 +75,9 @@ def train_stage(
         fresh = initial is None or read_weights(initial).body_sha256 != sha256
         supervision = _body_supervision(model, loaded, fresh=fresh)
     losses: Losses = partial(training_losses, bodies=supervision, sampling=Sampling())
+    if stage == "body":
+        assert supervision is not None
+        losses = partial(body_losses_only, bodies=supervision, sampling=Sampling())
     averaged = train(model, losses, _stream(stage, data, settings.seed, body), settings, folder, log=log)
     model.load_state_dict(averaged)
     notes = {"stage": stage, "settings": asdict(settings), "seconds": _seconds(folder)}
@@ -96,8 +99,10 @@ def _stream(stage: Stage, data: TrainingData, seed: int, body: Path | None) -> T
     if stage == "detection":
         return mixture(photo_sources(data.photos, data.squeezed, None), AugmentSettings(), seed)
     sources = photo_sources(data.photos, data.squeezed, data.sport)
+    if stage == "body":
+        sources = keypoint_sources(data.photos, data.sport)
     renders = _render_source(sources, load_body(body), data.renders)
-    return mixture([*sources, renders], AugmentSettings(), seed)
+    return mixture([*sources, renders], AugmentSettings(), seed, people_only=stage == "body")
 
 
 def _render_source(photos: list[MixtureSource], body: BodyModel, share: float) -> MixtureSource:

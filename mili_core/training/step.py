@@ -92,6 +92,18 @@ def training_losses(model: Mili, batch: Batch, bodies: BodySupervision | None, s
     return LossTerms(*detection, *_body_losses(model, levels, examples, bodies, batch))
 
 
+def body_losses_only(model: Mili, batch: Batch, bodies: BodySupervision, sampling: Sampling) -> LossTerms:
+    """Gives the losses of the SMPL head alone, on true boxes; features come without gradient.
+
+    Args: as of `training_losses`. Detection terms are 0.
+    """
+    with torch.no_grad():
+        levels = model.features(normalise(batch, model.config.pixel_mean, model.config.pixel_std))
+    examples = _true_examples(batch, 2 * sampling.body_rois)
+    none = levels[0].new_zeros(())
+    return LossTerms(none, none, none, none, none, *_body_losses(model, levels, examples, bodies, batch))
+
+
 def _detection_images(batch: Batch) -> list[int]:
     return [image for image, target in enumerate(batch.targets) if target.boxes_complete]
 
@@ -174,6 +186,20 @@ def _body_examples(rois: list[Tensor], assigned: list[Assignment], batch: Batch,
             rows = labelled[found.people].nonzero()[: sampling.body_rois, 0]
             who, box = found.people[rows], rois[image][found.positives[rows]]
         boxes.append(box)
+        people.append(who)
+        index.append(who.new_full((len(who),), image))
+    return BodyExamples(torch.cat(boxes), torch.cat(index), torch.cat(people))
+
+
+def _true_examples(batch: Batch, limit: int) -> BodyExamples:
+    """Returns jittered true boxes of at most `limit` people an image who have SMPL truth or keypoints."""
+    boxes, index, people = [], [], []
+    for image, target in enumerate(batch.targets):
+        known = (target.keypoints[..., 2] > 0).sum(dim=1) >= MIN_KEYPOINTS
+        if target.rotmats is not None:
+            known = torch.ones_like(known)
+        who = known.nonzero()[:limit, 0]
+        boxes.append(_jitter(target.boxes[who]))
         people.append(who)
         index.append(who.new_full((len(who),), image))
     return BodyExamples(torch.cat(boxes), torch.cat(index), torch.cat(people))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,14 +24,20 @@ from tests import fakes
 TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
 
 
-def random_mili() -> PersonPredictor:
-    """A small model with random weights that calls almost everything a person."""
+def random_mili(score_threshold: float = 0.1) -> PersonPredictor:
+    """A small model with random weights that calls almost everything a person, or nothing where the threshold is 1."""
     torch.manual_seed(0)
     body = load_body()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "random.safetensors"
         save_weights(
-            path, Mili(TINY), TINY, body_name=body.name, body_sha256=body.sha256, score_threshold=0.1, notes={}
+            path,
+            Mili(TINY),
+            TINY,
+            body_name=body.name,
+            body_sha256=body.sha256,
+            score_threshold=score_threshold,
+            notes={},
         )
         return Predictor.load(path, device="cpu")
 
@@ -44,6 +50,22 @@ LOADERS: dict[str, Callable[[], PersonPredictor]] = {
 }
 ROTATION_TOLERANCE = 1e-4
 PROJECTION_TOLERANCE_PX = 0.5
+
+
+# Shapes without people, as mili_core.detections states them.
+NOBODY = {
+    "boxes_xyxy": (0, 4),
+    "scores": (0,),
+    "rotmats": (0, 24, 3, 3),
+    "betas": (0, 10),
+    "cam_crop": (0, 3),
+    "crop_boxes_xyxy": (0, 4),
+    "transl_m": (0, 3),
+    "joints2d": (0, 24, 3),
+    "joints3d_m": (0, 24, 3),
+    "masks": (0, 28, 28),
+    "mask_boxes_xyxy": (0, 4),
+}
 
 
 @pytest.fixture(params=sorted(LOADERS), scope="module")
@@ -92,13 +114,15 @@ def test_images_of_different_sizes_in_one_call(predictor: PersonPredictor) -> No
         np.testing.assert_allclose(both.boxes_xyxy, one.boxes_xyxy, atol=0.5)
 
 
-def test_nobody_is_an_ordinary_result(predictor: PersonPredictor) -> None:
-    (result,) = predictor.predict([np.zeros((64, 96, 3), dtype=np.uint8)])
-    assert len(result) == len(result.boxes_xyxy)
-    if isinstance(predictor, fakes.FakePredictor):
-        assert len(result) == 0
-        assert result.masks is not None
-        assert result.masks.shape == (0, 28, 28)
+@pytest.mark.parametrize("name", ["fake", "shipped", "random, strict"])
+def test_nobody_is_an_ordinary_result(name: str) -> None:
+    predictor = random_mili(score_threshold=1.0) if name == "random, strict" else LOADERS[name]()
+    black = np.zeros((64, 96, 3), dtype=np.uint8)
+    alone, beside = predictor.predict([black])[0], predictor.predict([photo(208, 128), black])[1]
+    for result in (alone, beside):
+        arrays = {field.name: getattr(result, field.name) for field in fields(result)}
+        assert {key: array.shape for key, array in arrays.items()} == NOBODY
+        assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
 
 def test_rotations_are_rotations(predictor: PersonPredictor) -> None:

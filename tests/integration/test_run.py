@@ -247,7 +247,7 @@ def test_several_frames_with_and_without_people(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_be_made(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
-    for name, code in (("tests.fakes:broken_factory", 1), ("tests.fakes:none", 2), ("tests.none:factory", 2)):
+    for name, code in (("tests.fakes:broken_factory", 2), ("tests.fakes:none", 2), ("tests.none:factory", 2)):
         assert job.main([str(photo), "--output", str(output), "--model", name]) == code
         assert capsys.readouterr().err.count("\n") == 1
     assert not output.exists()

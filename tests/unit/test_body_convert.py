@@ -256,5 +256,14 @@ def test_the_command_says_what_it_wrote_or_why_not(tmp_path: Path, capsys: pytes
     path.write_bytes(b"garbage")
     assert main([str(path), str(tmp_path / "other.npz")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("convert_body: ")
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_a_body_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _write(tmp_path / "in.pkl", _entries(tiny_body()))
+    (tmp_path / "file").touch()
+    assert main([str(path), str(tmp_path / "file" / "out.npz")]) == 2
+    error = capsys.readouterr().err
+    assert "out.npz: cannot be written" in error
     assert error.count("\n") == 1

@@ -88,7 +88,7 @@ def test_the_hash_sees_every_array(name: str) -> None:
 def test_a_pickle_is_sent_to_convert_body(tmp_path: Path) -> None:
     path = tmp_path / "SMPL_NEUTRAL.pkl"
     path.write_bytes(pickle.dumps({}))
-    with pytest.raises(BodyError, match=r"SMPL_NEUTRAL\.pkl is a pickle.*convert_body"):
+    with pytest.raises(BodyError, match=r"SMPL_NEUTRAL\.pkl is a pickle.*convert-body"):
         load_body(path)
 
 
@@ -136,7 +136,7 @@ def test_missing_arrays_are_all_named(tmp_path: Path) -> None:
         ("v_template", np.zeros((60, 3), dtype=np.int64), "v_template is int64, expected floating point"),
         ("v_template", np.zeros((0, 3)), "expected"),
         ("shapedirs", np.zeros((60, 3, 9)), r"shapedirs is float32\(60, 3, 9\)"),
-        ("shapedirs", np.zeros((60, 3, 300)), "shapedirs has 300 directions, expected 10.*convert_body"),
+        ("shapedirs", np.zeros((60, 3, 300)), "shapedirs has 300 directions, expected 10.*convert-body"),
         ("posedirs", np.ones((60, 3, 459)), r"posedirs is float32\(60, 3, 459\), expected float32\(60, 3, 207\)"),
         ("J_regressor", np.zeros((24, 61)), "j_regressor"),
         ("weights", np.zeros((60, 52)), "weights"),

@@ -196,6 +196,39 @@ def test_jobs_are_listed_and_dispatched(capsys: pytest.CaptureFixture[str]) -> N
         assert "unknown flag --nope" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", dispatcher.job_names())
+def test_bad_arguments_of_every_job_are_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    dashed = name.replace("_", "-")
+    assert dispatcher.main([dashed, "--no-such-flag"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ")
+    assert shown.count("\n") == 1
+    assert dispatcher.main([dashed, "--no-such-flag", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+    assert dispatcher.main([dashed, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: mili {dashed} ")
+    assert "--debug" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [["photos", "--debug"], ["--debug", "photos"], ["photos", "--limit", "x", "--debug"]]
+)
+def test_subcommands_take_debug(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatcher.main(["evaluate-mili", *arguments]) == 2
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "unrecognized" not in shown
+
+
+def test_help_of_every_job_is_light() -> None:
+    code = f"import sys; {'; '.join(f'import jobs.{name}' for name in dispatcher.job_names())}; "
+    code += f"print([name for name in {HEAVY} if name in sys.modules])"
+    root = Path(__file__).parents[2]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 def test_every_job_has_a_main_and_a_first_line() -> None:
     for name in dispatcher.job_names():
         source = (Path(dispatcher.__file__).parent / f"{name}.py").read_text()

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from mili_core.errors import StoreError
 from pipeline.ledger import (
     BlockRow,
     Ledger,
@@ -277,3 +278,21 @@ def test_files_are_readable_by_others(ledger: Ledger) -> None:
     umask = os.umask(0)
     os.umask(umask)
     assert {path.stat().st_mode & 0o777 for path in files(ledger)} == {0o666 & ~umask}
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    ledger = Ledger(tmp_path, "key")
+    assert ledger.read_parts() == ()
+    with pytest.raises(StoreError, match=r"batch-00000000\.blocks\.parquet: cannot be written") as error:
+        ledger.write_batch(0, rows_for(0), SceneDetections.empty())
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "glob", refused)
+    with pytest.raises(StoreError, match=r"key: cannot be read \(Permission denied\)"):
+        Ledger(tmp_path, "key").read_parts()

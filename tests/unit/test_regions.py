@@ -53,7 +53,8 @@ def test_several_are_united() -> None:
     [
         ("nowhere.geojson", "neither a file nor WKT nor GeoJSON"),
         ("POINT(1 2)", "give polygons"),
-        ("POLYGON EMPTY", "polygon"),
+        ("POLYGON EMPTY", "POLYGON EMPTY holds an empty shape; give polygons"),
+        ("MULTIPOLYGON(EMPTY, ((0 0, 9 0, 9 9, 0 0)))", "empty shape"),
         ("POLYGON((0 0, 100 100, 100 0, 0 100, 0 0))", "not a valid polygon"),
         ('{"type": "Polygon"', "neither a file"),
         ('{"type": "Circle"}', "neither a file"),
@@ -65,6 +66,18 @@ def test_anything_else_is_one_line(text: str, words: str) -> None:
         Regions.parse([], [text])
     assert str(caught.value).startswith("--exclude: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x1b[2J", b"\x00\x01\x1b[2J", b"hello\nthere", b""]
+)
+def test_a_file_of_something_else_is_named_and_not_printed(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"photo\.jpg holds neither WKT nor GeoJSON; give polygons") as caught:
+        Regions.parse([str(path)], [])
+    assert str(caught.value).isprintable()
+    assert "hello" not in str(caught.value)
 
 
 def test_edges() -> None:

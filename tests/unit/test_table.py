@@ -309,7 +309,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError("disk full")
 
     monkeypatch.setattr(pq, "write_table", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StoreError, match=r"part-0\.parquet: cannot be written \(disk full\); free disk space"):
         write_people(full_table(3), FRAME, tmp_path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["part-0.parquet"]
@@ -340,6 +340,22 @@ def test_unreadable_places(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"part-0\.parquet: not a readable people file") as error:
         read_people(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "people").touch()
+    with pytest.raises(StoreError, match=r"part-0\.parquet: cannot be written"):
+        write_people(full_table(3), FRAME, tmp_path)
+
+
+def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    with pytest.raises(StoreError, match=r"cannot be read \(Permission denied\)") as error:
+        read_people(tmp_path)
+    assert str(tmp_path) in str(error.value)
 
 
 def test_file_layout(tmp_path: Path) -> None:

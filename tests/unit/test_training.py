@@ -17,7 +17,7 @@ from mili_core.nets.mili import Mili
 from mili_core.training.assign import Sampling
 from mili_core.training.batch import collate, normalise
 from mili_core.training.loop import DivergedError, Losses, TrainSettings, train
-from mili_core.training.step import BodySupervision, training_losses
+from mili_core.training.step import BodySupervision, body_losses_only, training_losses
 
 TINY = replace(
     MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16, proposals=20
@@ -145,6 +145,16 @@ def test_renders_do_not_teach_detection() -> None:
     terms = training_losses(model, batch, supervision(), Sampling()).values()
     assert [terms[name] for name in ("objectness", "proposal_box", "person", "box", "mask")] == [0.0] * 5
     assert terms["pose"] > 0
+
+
+def test_the_body_stage_moves_the_smpl_head_alone() -> None:
+    model = fresh().train()
+    batch = collate([ToyStream()[index] for index in range(3)])
+    terms = body_losses_only(model, batch, supervision(), Sampling())
+    terms.total().backward()
+    moved = {name.partition(".")[0] for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert moved == {"smpl_head"}
+    assert terms.values()["keypoints"] > 0
 
 
 def test_padding_is_zero_after_normalisation() -> None:

@@ -1,5 +1,6 @@
 """Weights files: strict, without pickle, errors in one line."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,44 @@ def test_another_programs_safetensors_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match="made by another program"):
         read_weights(tmp_path / "w.safetensors")
+
+
+def metadata_without(name: str) -> dict[str, str]:
+    return {key: value for key, value in METADATA.items() if key != name}
+
+
+METADATA = {
+    "format": "mili-weights-1",
+    "config": TINY.to_json(),
+    "body_name": "open",
+    "body_sha256": "ab",
+    "score_threshold": "0.35",
+    "notes": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [(metadata_without(name), f"the metadata lacks '{name}'") for name in METADATA if name != "format"]
+    + [
+        (METADATA | {"config": "{half"}, "not JSON"),
+        (METADATA | {"config": "[1, 2]"}, "a JSON list"),
+        (METADATA | {"config": "{}"}, "another version"),
+        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"box_fc": None})}, "box_fc cannot be None"),
+        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"pixel_mean": ["a"]})}, "pixel_mean cannot be"),
+        (METADATA | {"score_threshold": "high"}, "high"),
+    ],
+)
+def test_damaged_metadata_is_one_line(metadata: dict[str, str], words: str, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", METADATA)
+    assert read_weights(tmp_path / "w.safetensors").config == TINY
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", metadata)
+    with pytest.raises(WeightsError, match=words) as caught:
+        read_weights(tmp_path / "w.safetensors")
+    assert str(caught.value).startswith(f"weights {tmp_path / 'w.safetensors'}: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_other_shapes_missing_and_unknown_tensors_are_named(tmp_path: Path) -> None:
