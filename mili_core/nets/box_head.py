@@ -60,7 +60,7 @@ def detect(
         Boxes, scores and proposal indices, best first.
     """
     scores = logits.softmax(dim=1)[:, 1]
-    boxes = clip(decode(deltas, proposals, BOX_STDS), size[1], size[0])
+    boxes = clip(decode(deltas, proposals, BOX_STDS), float(size[1]), float(size[0]))
     solid = ((boxes[:, 2:] - boxes[:, :2]) > 1.0).all(dim=1)
     candidates = ((scores >= threshold) & solid).nonzero()[:, 0]
     keep = nms(boxes[candidates], scores[candidates], config.box_nms_iou)[: config.max_people]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import torch
@@ -24,6 +24,7 @@ from mili_core.training.step import LossTerms
 Losses = Callable[[Mili, Batch], LossTerms]
 
 
+@runtime_checkable
 class SampleStream(Protocol):
     """An endless stream: index i gives the same sample at every run."""
 
