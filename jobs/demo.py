@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mili_core.errors import MiliError
-from pipeline.cli import EXIT_DONE, job_parser, run_job
+from pipeline.cli import EXIT_DONE, job_parser, output_folder, run_job
 
 LEAST_RECALL = 0.5
 LEAST_PRECISION = 0.5
@@ -24,7 +24,9 @@ class DemoError(MiliError, RuntimeError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job and returns its exit code; not 0 when recall or precision is under its floor."""
     parser = job_parser("demo", __doc__)
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the scene and the result")
+    parser.add_argument(
+        "--output", type=output_folder, default=Path("demo"), help="folder for the scene and the result"
+    )
     parser.add_argument("--people", type=int, default=60, help="how many stand in the scene (default: %(default)s)")
     parser.add_argument("--size", default="4000x2500", help="WIDTHxHEIGHT in px (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the scene (default: %(default)s)")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mili_core.errors import ConfigError
-from pipeline.cli import EXIT_DONE, job_parser, run_job
+from pipeline.cli import EXIT_DONE, job_parser, output_folder, run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scene-id", default="scene", help="names the files (default scene)")
     parser.add_argument("--body", type=Path, default=None, help="a body .npz; left out, the open body")
     parser.add_argument("--jpeg", action="store_true", help="also write SCENE/<scene_id>.jpg")
-    parser.add_argument("--output", type=Path, required=True, help="the folder SCENE")
+    parser.add_argument("--output", type=output_folder, required=True, help="the folder SCENE")
     return run_job(_make, parser, argv)
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.cli import EXIT_DONE, Parser, job_parser, run_job
+from pipeline.cli import EXIT_DONE, Parser, job_parser, output_folder, run_job
 
 
 def parser() -> Parser:
@@ -22,7 +22,12 @@ def parser() -> Parser:
     add("--photos", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
     add("--squeezed", type=Path, help="folder of square-squeezed photos with boxes")
     add("--sport", type=Path, help="folder of single athletes with 14 joints")
-    add("--output", type=Path, required=True, help="folder for checkpoint, log and weights; continued if it exists")
+    add(
+        "--output",
+        type=output_folder,
+        required=True,
+        help="folder for checkpoint, log and weights; continued if it exists",
+    )
     add("--stage", choices=("detection", "full", "body"), default="full")
     add("--initial", type=Path, help="weights to start from (default: ImageNet backbone)")
     add("--body", type=Path, help="body model npz (default: the open body)")

@@ -198,7 +198,10 @@ def resolve_device(device: str) -> torch.device:
         raise ConfigError(f"device {device!r} is unknown; give auto, cpu or cuda[:n]")
     if kind == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device {device!r}: torch sees no CUDA device; give --device cpu")
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"device {device!r} is unknown; give auto, cpu or cuda[:n]") from error
 
 
 def _of_image(people: People, number: int) -> People:

@@ -90,13 +90,16 @@ def read_weights(path: Path | None = None) -> Weights:
         raise WeightsError(f"weights {path}: not a safetensors file ({error}); pickles are never loaded") from error
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"weights {path}: made by another program (format {metadata.get('format')!r}, not {FORMAT})")
+    broken = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise WeightsError(f"weights {path}: {broken[0]} and {len(broken) - 1} more hold values that are not finite")
     try:
         return Weights(
             config=ModelConfig.from_json(metadata["config"]),
             tensors={name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
             body_name=metadata["body_name"],
             body_sha256=metadata["body_sha256"],
-            score_threshold=float(metadata["score_threshold"]),
+            score_threshold=_share(metadata["score_threshold"]),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             notes=metadata["notes"],
         )
@@ -106,6 +109,13 @@ def read_weights(path: Path | None = None) -> Weights:
         raise WeightsError(f"weights {path}: the metadata lacks {error}; get the file again") from error
     except ValueError as error:
         raise WeightsError(f"weights {path}: the metadata is damaged ({error}); get the file again") from error
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"score_threshold {text} is not in 0..1")
+    return value
 
 
 def load_into(model: nn.Module, weights: Weights) -> None:

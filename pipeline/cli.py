@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from mili_core.errors import ConfigError, MiliError
+from pipeline.storage import local_path
 
 EXIT_DONE = 0
 EXIT_CRASH = 1
@@ -78,6 +80,14 @@ def job_parser(job: str, description: str | None) -> Parser:
     parser = Parser(prog=f"mili {job}", description=description, allow_abbrev=False)
     add_debug(parser)
     return parser
+
+
+def output_folder(text: str) -> Path:
+    """Gives the local folder that a flag names, as an argparse type."""
+    try:
+        return local_path(text)
+    except MiliError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_debug(parser: argparse.ArgumentParser) -> None:

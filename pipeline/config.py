@@ -22,7 +22,7 @@ from pipeline.storage import local_path
 
 def _local(value: object) -> object:
     """Gives the path that a file: URI names; other URIs are refused."""
-    return local_path(value) if isinstance(value, str) else value
+    return local_path(value) if isinstance(value, (str, Path)) else value
 
 
 def _one_or_many(value: object) -> object:

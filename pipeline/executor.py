@@ -170,6 +170,8 @@ class _Slot:
 class ActorPool(Generic[Context, Result]):
     """Actors that keep their worker over many runs; a context manager that ends them.
 
+    Entering it raises WorkerError where the cluster cannot hold a single actor.
+
     Args:
         make_worker: picklable; called once in each actor.
         settings: how many actors.
@@ -181,6 +183,7 @@ class ActorPool(Generic[Context, Result]):
         self._slots: list[_Slot] = []
 
     def __enter__(self) -> Self:
+        _actors_that_fit(self._settings)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -384,13 +387,17 @@ def _actors_that_fit(settings: PoolSettings) -> int:
     Raises:
         WorkerError: not even one; it would be waited for in vain.
     """
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # of ray
-    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-    by_cpu = int(cpus / settings.cpus)
-    fitting = min(by_cpu, int(gpus / settings.gpus)) if settings.gpus else by_cpu
+    listed: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # of ray
+    nodes = [node["Resources"] for node in listed if node["Alive"]]
+    shares = [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes]
+    fitting = sum(
+        min(int(cpus / settings.cpus), int(gpus / settings.gpus)) if settings.gpus else int(cpus / settings.cpus)
+        for cpus, gpus in shares
+    )
     if fitting < 1:
+        largest = " or ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in sorted(set(shares), reverse=True)[:3])
         raise WorkerError(
-            f"a worker needs {settings.cpus:g} CPUs and {settings.gpus:g} GPUs, the cluster has {cpus:g} and {gpus:g}; "
+            f"a worker needs {settings.cpus:g} CPUs and {settings.gpus:g} GPUs, a node of the cluster has {largest}; "
             "lower --threads or --ray.cpus-per-actor, or give --device cpu"
         )
     return fitting

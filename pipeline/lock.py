@@ -1,4 +1,4 @@
-"""One run at a time in an output folder, and no trace of a run that never began."""
+"""One run at a time in an output folder, and no empty folders after a run that failed at once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ LOCK_NAME = ".lock"
 
 
 @contextmanager
-def fresh_output(folder: Path) -> Iterator[None]:
-    """Takes lock files and empty folders away again when a run fails that found no `folder`: nothing looks begun."""
-    new = not folder.exists()
+def tidy_failure(folder: Path) -> Iterator[None]:
+    """Takes lock files and empty folders away when the block fails; entered inside `output_lock`, for new folders.
+
+    Finished pyramids stay: the next run uses them.
+    """
     try:
         yield
     except BaseException:
-        if new and folder.is_dir():
-            _remove_empty(folder)
+        _remove_empty(folder)
         raise
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mili_core.errors import ConfigError, MiliError
-from mili_core.protocol import PersonPredictor
+from mili_core.protocol import ModelIdentity, PersonPredictor
 from pipeline.config import ModelSettings
 
 
@@ -48,7 +48,12 @@ def _from_factory(name: str, device: str) -> PersonPredictor:
         predictor = factory(device)
     if not isinstance(predictor, PersonPredictor):
         kind = type(predictor).__name__
-        raise ConfigError(f"--model {name}: returned a {kind} without 'identity' and 'predict'; see mili_core.protocol")
+        raise ConfigError(f"--model {name}: gave a {kind} without 'identity' and 'predict'; see mili_core.protocol")
+    with _users_code(f"--model {name}: its identity failed", "see mili_core.protocol"):
+        identity: object = predictor.identity
+    if not isinstance(identity, ModelIdentity):
+        kind = type(identity).__name__
+        raise ConfigError(f"--model {name}: its identity is a {kind}, not a ModelIdentity; see mili_core.protocol")
     return predictor
 
 
@@ -59,6 +64,6 @@ def _users_code(problem: str, remedy: str) -> Iterator[None]:
         yield
     except MiliError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = next(iter(str(error).splitlines()), "")
         raise ConfigError(f"{problem} ({type(error).__name__}: {line}); {remedy}") from error

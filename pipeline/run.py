@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from pipeline.export.pictures import draw_people, write_picture
 from pipeline.frames import discover
 from pipeline.inference import Workers, detect, partition
 from pipeline.ledger import Ledger, blocks_table, write_blocks
-from pipeline.lock import fresh_output, output_lock
+from pipeline.lock import output_lock, tidy_failure
 from pipeline.merge import merge
 from pipeline.model import load_model
 from pipeline.plan import restrict, uniform_plan
@@ -124,10 +124,10 @@ def _begin(config: SceneConfig, watch: Stopwatch, stack: ExitStack) -> tuple[_Ru
         body = _body_of(config, model)
     identity = run_identity(frames, contents, shaping_settings(config, regions, device), model)
     run = _Run(config, regions, model, body, identity, device, several=len(frames) > 1)
-    stack.enter_context(fresh_output(config.output))
+    new = not config.output.exists()
     stack.enter_context(output_lock(config.output))
+    stack.enter_context(tidy_failure(config.output) if new else nullcontext())
     prepared = [_prepare(frame, content, run) for frame, content in zip(frames, contents, strict=True)]
-    (config.output / "manifest.json").unlink(missing_ok=True)  # what it said is about to change
     return run, prepared
 
 
@@ -144,6 +144,8 @@ def _prepare(frame: FrameRef, content: str, run: _Run) -> _Prepared:
 def _process_frame(prepared: _Prepared, run: _Run, workers: Workers) -> tuple[Frame, pa.Table, pa.Table]:
     """Writes a frame's people and gives its part of the manifest, its rows of the ledger, and its people."""
     config, frame, blocks, watch = run.config, prepared.frame, prepared.blocks, prepared.watch
+    if config.overwrite or not config.resume:
+        workers.pool()  # workers can be had: only then is anything of an earlier run thrown away
     with watch("inference"):
         ledger = _ledger(frame, prepared.content, run)
         batches = partition(len(blocks), config.ray.batch_blocks)
@@ -151,6 +153,8 @@ def _process_frame(prepared: _Prepared, run: _Run, workers: Workers) -> tuple[Fr
     with watch("merge"):
         views = SceneDetections.concat([part.detections for part in parts])
         merged = keep_inside(merge(views, blocks, frame.window, config.merge), run.regions)
+    for told in (config.output / "manifest.json", _overview_path(frame, run)):
+        told.unlink(missing_ok=True)  # what they say is about to change
     with watch("table"):
         derived = derive(views, merged, blocks, run.body)
         table = people_table(frame, views, merged, blocks, derived, run.identity)

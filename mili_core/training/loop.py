@@ -112,7 +112,7 @@ def train(
     for batch in loader:
         terms = _step(state, losses, batch, settings)
         state.seconds = time.monotonic() - started
-        if state.step % settings.log_every == 0:
+        if state.step % settings.log_every == 0 or state.step == settings.steps:
             _report(folder, state, terms, log)
         if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
             _save(state, settings, folder)
@@ -137,9 +137,10 @@ def _step(state: TrainState, losses: Losses, batch: Batch, settings: TrainSettin
     if not torch.isfinite(total):
         raise DivergedError(f"loss is {total.item()} at step {state.step}, images {', '.join(batch.ids)}")
     state.optimiser.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
-    nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
-    state.optimiser.step()
+    if total.requires_grad:  # a batch may hold nothing that this stage learns from
+        total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
+        nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
+        state.optimiser.step()
     state.step += 1
     _average(state, settings)
     return terms.values()

@@ -17,6 +17,7 @@ from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import ModelConfig
 from mili_core.datasets.augment import AugmentSettings
 from mili_core.datasets.mixture import MixtureSource, TrainingMixture
+from mili_core.errors import ConfigError
 from mili_core.nets.mili import Mili
 from mili_core.synth.poses import sample_poses
 from mili_core.synth.samples import RenderSource
@@ -33,7 +34,7 @@ PRIOR_POSES = 20_000  # enough for a 138-dimensional covariance
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Folders of photos, and the share of rendered samples (full stage)."""
+    """Folders of photos, and the share of rendered samples (not in the detection stage)."""
 
     photos: Path
     squeezed: Path | None
@@ -66,6 +67,8 @@ def train_stage(
         score_threshold: stored in the weights.
         log: takes lines of progress.
     """
+    if not 0.0 <= data.renders < 1.0:
+        raise ConfigError(f"share of renders {data.renders} is not in 0..1 (1 excluded)")
     _keep_memory()
     model = initial_model(config, settings.seed, initial)
     supervision, name, sha256 = None, "none", ""

@@ -153,10 +153,10 @@ def test_more_actors_than_fit_do_not_hang(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [PoolSettings(cpus=8.0), PoolSettings(gpus=1.0), PoolSettings(actors=1, cpus=8.0)])
 def test_an_actor_that_no_node_can_hold_is_refused(settings: PoolSettings, tmp_path: Path) -> None:
     with (
-        ActorPool(make(tmp_path / "log"), settings) as pool,
-        pytest.raises(WorkerError, match=r"the cluster has 2 and 0; lower --threads"),
+        pytest.raises(WorkerError, match=r"a node of the cluster has 2 and 0; lower --threads"),
+        ActorPool(make(tmp_path / "log"), settings),
     ):
-        list(pool.run(0, BATCHES))
+        pass
 
 
 def test_threads_are_limited_in_actors() -> None:

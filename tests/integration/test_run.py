@@ -19,6 +19,7 @@ ray = pytest.importorskip("ray")
 from jobs import process_scene as job  # noqa: E402
 from mili_core.errors import ConfigError, ImageError, StoreError, WeightsError  # noqa: E402
 from pipeline.config import SceneConfig  # noqa: E402
+from pipeline.executor import WorkerError  # noqa: E402
 from pipeline.lock import output_lock  # noqa: E402
 from pipeline.run import JOB_VARIABLE, process_scene  # noqa: E402
 from pipeline.run_manifest import Summary  # noqa: E402
@@ -309,3 +310,17 @@ def test_equal_names_do_not_share_a_pyramid(photo: Path, tmp_path: Path) -> None
 def test_an_object_store_as_output_is_refused(photo: Path) -> None:
     with pytest.raises(ValueError, match="only local paths can be used, not s3"):
         settings(photo, "s3://bucket/out")  # type: ignore[arg-type]
+
+
+def test_workers_that_cannot_be_had_leave_an_earlier_result_alone(copy: Path, photo: Path) -> None:
+    before = sorted(path.relative_to(copy) for path in copy.rglob("*.parquet"))
+    with pytest.raises(WorkerError):
+        run(photo, copy, overwrite=True, ray={"threads": 64})
+    assert sorted(path.relative_to(copy) for path in copy.rglob("*.parquet")) == before
+    assert manifest(copy).status == "complete"
+
+
+def test_an_old_picture_does_not_outlive_its_people(copy: Path, photo: Path) -> None:
+    assert (copy / "overview.jpg").exists()
+    run(photo, copy, overview=False)
+    assert not (copy / "overview.jpg").exists()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from jobs import main as dispatcher
 from jobs import process_scene
 from mili_core.errors import ImageError
-from pipeline.cli import guarded, parse_config
+from pipeline.cli import EXIT_USAGE, guarded, parse_config
 from pipeline.config import SceneConfig
 
 HEAVY = ("torch", "ray", "zarr", "pyarrow", "cv2", "pyvips")
@@ -234,3 +234,12 @@ def test_every_job_has_a_main_and_a_first_line() -> None:
         source = (Path(dispatcher.__file__).parent / f"{name}.py").read_text()
         assert "def main(" in source, name
         assert source.startswith('"""'), name
+
+
+@pytest.mark.parametrize("job", ["make_scene", "demo", "train_mili"])
+def test_an_object_store_is_no_output_folder(job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib import import_module
+
+    more = ["--photos", "p"] if job == "train_mili" else []
+    assert import_module(f"jobs.{job}").main([*more, "--output", "s3://bucket/x"]) == EXIT_USAGE
+    assert "only local paths can be used, not s3" in capsys.readouterr().err

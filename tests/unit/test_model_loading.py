@@ -21,7 +21,9 @@ SOURCES = {
     "make = 3": "failed on device 'cpu' .TypeError: 'int'",
     "def make(): ...": "failed on device 'cpu' .TypeError",
     "def make(device):\n    raise MemoryError": "failed on device 'cpu' .MemoryError",
-    "def make(device):\n    return 3": "returned a int without",
+    "def make(device):\n    return 3": "gave a int without",
+    "def make(device):\n    raise SystemExit(0)": "failed on device 'cpu' .SystemExit: 0",
+    "class make:\n    identity = predict = 'me'\n    def __init__(self, device): ...": "its identity is a str",
 }
 
 

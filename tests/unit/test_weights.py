@@ -118,3 +118,29 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         saved(tmp_path / "w.safetensors")
     assert (tmp_path / "w.safetensors").read_bytes() == before
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    model = saved(tmp_path / "w.safetensors")
+    with torch.no_grad():
+        model.rpn.conv.bias[0] = float("nan")
+    save_weights(
+        tmp_path / "w.safetensors", model, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
+    )
+    with pytest.raises(WeightsError, match=r"rpn\.conv\.bias and 0 more hold values that are not finite"):
+        read_weights(tmp_path / "w.safetensors")
+
+
+def test_a_threshold_outside_its_range_is_refused(tmp_path: Path) -> None:
+    model = saved(tmp_path / "w.safetensors")
+    save_weights(
+        tmp_path / "w.safetensors",
+        model,
+        TINY,
+        body_name="open",
+        body_sha256="ab",
+        score_threshold=float("nan"),
+        notes={},
+    )
+    with pytest.raises(WeightsError, match="score_threshold nan"):
+        read_weights(tmp_path / "w.safetensors")
