@@ -8,7 +8,6 @@ from mili_core.datasets.mixture import (
     MixtureSource,
     SampleSource,
     TrainingMixture,
-    single_threaded_worker,
 )
 from mili_core.datasets.sample import BodyTruth, Sample
 from mili_core.datasets.sport import SportPoses
@@ -32,5 +31,4 @@ __all__ = [
     "pad",
     "person_free_crop",
     "photometric",
-    "single_threaded_worker",
 ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from mili_core.datasets.images import ImageStore
 from mili_core.datasets.sample import Float32Array, Polygons, Sample
+from mili_core.datasets.sequence import SampleSequence
 from mili_core.errors import DependencyError, ImageError, MissingFileError
 
 KEYPOINTS = 17
@@ -43,7 +43,7 @@ class _Record:
     keypoints_complete: bool
 
 
-class CocoPhotos(Sequence[Sample]):
+class CocoPhotos(SampleSequence):
     """Photos with COCO-style annotations, decoded when asked for.
 
     Beside plain COCO files it understands three optional flags per image (`complete_boxes`, `complete_masks`,
@@ -81,15 +81,8 @@ class CocoPhotos(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._records)
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def sample_at(self, index: int) -> Sample:
+        """Gives sample `index`."""
         record = self._records[index]
         return Sample(
             image_id=record.image_id,
@@ -100,10 +93,6 @@ class CocoPhotos(Sequence[Sample]):
             ignore_boxes_xyxy=record.ignore_boxes_xyxy.copy(),
             boxes_complete=record.boxes_complete,
         )
-
-    def draw(self, rng: np.random.Generator) -> Sample:
-        """Gives a random photo."""
-        return self[int(rng.integers(len(self)))]
 
     def boxes_complete_at(self, index: int) -> bool:
         """Says whether every person of a photo is labelled, without decoding it."""

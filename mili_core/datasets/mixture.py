@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 
 from mili_core.datasets.augment import (
@@ -175,8 +174,3 @@ class TrainingMixture:
             if crop is not None:
                 return crop
         return empty_canvas(rng, self._settings)
-
-
-def single_threaded_worker(worker_id: int) -> None:  # noqa: ARG001 - torch passes it
-    """Keeps OpenCV to one thread in a DataLoader worker (pass as worker_init_fn), so that workers do not fight."""
-    cv2.setNumThreads(1)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from mili_core.datasets.coco import KEYPOINTS, read_json
 from mili_core.datasets.images import ImageStore
 from mili_core.datasets.sample import Float32Array, Sample
+from mili_core.datasets.sequence import SampleSequence
 from mili_core.errors import ImageError
 
 JOINT_ORDER = (
@@ -23,7 +23,7 @@ COCO_SLOTS = (16, 14, 12, 11, 13, 15, 10, 8, 6, 5, 7, 9)
 BOX_MARGIN = 0.08
 
 
-class SportPoses(Sequence[Sample]):
+class SportPoses(SampleSequence):
     """Athletes with joints; boxes come from the joints and other people in a crop are unlabelled.
 
     Args:
@@ -46,15 +46,8 @@ class SportPoses(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def sample_at(self, index: int) -> Sample:
+        """Gives sample `index`."""
         entry = self._entries[index]
         joints = np.array(entry["joints"], dtype=np.float32)
         return Sample(
@@ -66,10 +59,6 @@ class SportPoses(Sequence[Sample]):
             ignore_boxes_xyxy=np.zeros((0, 4), dtype=np.float32),
             boxes_complete=False,
         )
-
-    def draw(self, rng: np.random.Generator) -> Sample:
-        """Gives a random athlete."""
-        return self[int(rng.integers(len(self)))]
 
     def preload(self) -> int:
         """Reads all files ahead; returns the encoded bytes held."""

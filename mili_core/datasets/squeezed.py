@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import overload
 
 import cv2
 import numpy as np
 
 from mili_core.datasets.coco import CocoPhotos
 from mili_core.datasets.sample import Sample
+from mili_core.datasets.sequence import SampleSequence
 
 # (width / height, probability): 71 % landscape, 25 % portrait, the rest square. In each direction 4:3 is about
 # three times as common as 3:2 among the photos of the Web collections these come from.
 ASPECTS: tuple[tuple[float, float], ...] = ((4 / 3, 0.53), (3 / 2, 0.18), (3 / 4, 0.19), (2 / 3, 0.06), (1.0, 0.04))
 
 
-class SqueezedPhotos(Sequence[Sample]):
+class SqueezedPhotos(SampleSequence):
     """Photos whose aspect is lost; `draw` un-squeezes them at random, indexing gives them as stored.
 
     Args:
@@ -35,15 +34,8 @@ class SqueezedPhotos(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def sample_at(self, index: int) -> Sample:
+        """Gives sample `index`."""
         return self._photos[self._kept[index]]
 
     def draw(self, rng: np.random.Generator) -> Sample:
