@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=output_folder, default=Path("demo"), help="folder for the scene and the result"
     )
-    parser.add_argument("--people", type=int, default=60, help="how many stand in the scene (default: %(default)s)")
-    parser.add_argument("--size", default="4000x2500", help="WIDTHxHEIGHT in px (default: %(default)s)")
+    parser.add_argument("--preset", default="square", help="kind of scene (default: %(default)s)")
+    parser.add_argument("--people", type=int, default=150, help="how many stand in the scene (default: %(default)s)")
+    parser.add_argument("--size", default="6000x4000", help="WIDTHxHEIGHT in px (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the scene (default: %(default)s)")
     return run_job(_demo, parser, argv)
 
@@ -38,7 +39,8 @@ def _demo(options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     scene, out = options.output / "scene", options.output / "out"
-    frame = ["--people", str(options.people), "--size", options.size, "--seed", str(options.seed)]
+    frame = ["--preset", options.preset, "--people", str(options.people), "--size", options.size]
+    frame += ["--seed", str(options.seed), "--workers", "auto"]
     debug = ["--debug"] if "debug" in options else []
     code = make_scene.main([*frame, "--scene-id", "demo", "--output", str(scene), *debug])
     code = code or process_scene.main([str(scene / "demo.tif"), "--output", str(out), *debug])

@@ -2,6 +2,12 @@
 
 Units and frames as in `schemas.people`; `transl` puts the body model's skinned vertices into the scene camera.
 Everybody of whom at least one sample is seen has a row.
+
+Each px of the frame has `supersample` x `supersample` samples (see `TruthMetadata`); sample (column, row) of the
+frame's grid lies in px (column // supersample, row // supersample). Boxes, fractions and masks are counted on this one
+grid: a sample of `amodal_rle` is either in `visible_rle` or hidden, by somebody or something nearer. Outlines are drawn
+around the same masks and cut the corners of samples. SCENE/truth/visible_id.tif holds the same at one value a px, see
+`VISIBLE_ID_MEANING`.
 """
 
 from __future__ import annotations
@@ -36,6 +42,15 @@ NOT_IN_TRUTH = (
 )
 """People columns that say how a result was found; truth was not found."""
 
+VISIBLE_ID_MEANING = (
+    "truth/visible_id.tif, uint16, one value a px: person_id + 1 of who is seen, 0 for nobody (the backdrop, an "
+    "object, something carried). Each px has the value that most of its samples have; of values that equally many "
+    "have, the least."
+)
+"""What SCENE/truth/visible_id.tif says."""
+
+_RUNS = "lengths of runs of samples out of and in the mask in turn, out first, row by row through mask_window"
+
 TRUTH_SCHEMA: pa.Schema = pa.schema(
     [
         *(field for field in PEOPLE_SCHEMA if field.name not in NOT_IN_TRUTH),
@@ -48,6 +63,25 @@ TRUTH_SCHEMA: pa.Schema = pa.schema(
             minimum=0,
         ),
         column("depth_m", pa.float32(), "m", "depth of the pelvis in the scene camera", nullable=False, minimum=0),
+        column(
+            "amodal_geometry",
+            pa.binary(),
+            "frame px",
+            "outline of the silhouette inside the frame, hidden parts included, WKB Polygon or MultiPolygon",
+            nullable=False,
+        ),
+        column(
+            "mask_window",
+            pa.list_(pa.int32(), 4),
+            "samples",
+            "half-open xyxy bounds of the silhouette inside the frame, on the frame's sample grid",
+            nullable=False,
+            minimum=0,
+        ),
+        column("visible_rle", pa.list_(pa.uint32()), "samples", f"what is seen: {_RUNS}", nullable=False),
+        column("amodal_rle", pa.list_(pa.uint32()), "samples", f"what is seen or hidden: {_RUNS}", nullable=False),
+        column("pose_kind", pa.string(), "", 'generator of the pose, or "clip"', nullable=False),
+        column("child", pa.bool_(), "", "the body is a child's", nullable=False),
     ]
 )
 """Every column in file order."""
@@ -63,6 +97,7 @@ class TruthMetadata(BaseModel):
     package_version: str
     generator_version: int = Field(description="steps when the same seed gives another scene")
     seed: int
+    preset: str = Field(description="kind of scene")
     body_name: str
     body_sha256: str
     frame_width: int = Field(gt=0, description="px")

@@ -58,10 +58,24 @@ class SkinnedBody(nn.Module):
         Returns:
             vertices (N, V, 3) and joints (N, 24, 3), metres.
         """
+        vertices, joints, _ = self.skin(betas, rotmats)
+        return vertices, joints
+
+    def skin(self, betas: Tensor, rotmats: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gives vertices, joints and each joint's map from the rest pose to the posed one; arguments as in forward.
+
+        Returns:
+            vertices (N, V, 3), joints (N, 24, 3) and transforms (N, 24, 3, 4), metres. What is worn over the body
+            follows it by the same transforms.
+        """
         rest_joints = self._rest_joints(betas)
         rotations, joints = self._pose_joints(rest_joints, rotmats)
         transforms = _skinning_transforms(rotations, joints, rest_joints)
-        return self._skin(betas, rotmats, transforms, None), joints
+        return (
+            self._skin(betas, rotmats, transforms, None),
+            joints,
+            transforms.reshape(len(transforms), rest_joints.shape[1], 3, 4),
+        )
 
     def joints(self, betas: Tensor, rotmats: Tensor) -> Tensor:
         """Gives the joints alone, (N, 24, 3) metres, without skinning; arguments as in forward."""

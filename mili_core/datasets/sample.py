@@ -20,12 +20,17 @@ class BodyTruth:
         betas: (P, 10).
         joints3d_m: (P, 24, 3) root-relative.
         joints2d: (P, 24, 3) x, y (image px), 1 where inside the image and visible, else 0.
+        visible_fraction: (P,) share of the whole silhouette that is seen, parts beyond the image counted as hidden;
+            None where it is unknown.
+        amodal_polygons: P outlines of the silhouettes inside the image, hidden parts included; None where unknown.
     """
 
     rotmats: Float32Array
     betas: Float32Array
     joints3d_m: Float32Array
     joints2d: Float32Array
+    visible_fraction: Float32Array | None = None
+    amodal_polygons: tuple[Polygons, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,26 +52,43 @@ def parameter_loss(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosePrior:
-    """A Gaussian over the 23 body joints' 6-D rotations, fitted to generated poses.
+    """A mixture of K Gaussians over the 23 body joints' 6-D rotations.
 
     Attributes:
-        mean: (138,).
-        whitener: (138, 138); |whitener (x - mean)|^2 is the squared Mahalanobis distance.
+        means: (K, 138).
+        whiteners: (K, 138, 138); |whitener (x - mean)|^2 is the squared Mahalanobis distance.
+        offsets: (K,) logarithm of each component's density at its mean, relative to the densest one's.
     """
 
-    mean: Tensor
-    whitener: Tensor
+    means: Tensor
+    whiteners: Tensor
+    offsets: Tensor
 
     def loss(self, rot6d: Float[Tensor, "n 138"]) -> Float[Tensor, ""]:
-        """Returns the mean squared Mahalanobis distance a dimension; 0 for nobody."""
-        distance = (rot6d - self.mean.to(rot6d)) @ self.whitener.to(rot6d).T
-        return torch.square(distance).sum() / max(rot6d.numel(), 1)
+        """Returns the mean negative log density, doubled, a dimension; 0 at the densest point and for nobody.
+
+        Of one Gaussian this is the mean squared Mahalanobis distance a dimension.
+        """
+        away = rot6d[:, None] - self.means.to(rot6d)
+        distance = torch.einsum("kij,nkj->nki", self.whiteners.to(rot6d), away).square().sum(dim=2)
+        density = torch.logsumexp(self.offsets.to(rot6d) - 0.5 * distance, dim=1)
+        return -2.0 * density.sum() / max(rot6d.numel(), 1)
+
+
+def pose_prior(
+    weights: Float[Tensor, k], means: Float[Tensor, "k 138"], factors: Float[Tensor, "k 138 138"]
+) -> PosePrior:
+    """Gives the prior of a mixture's weights, means and lower Cholesky factors of its covariances."""
+    factors = factors.double()
+    identity = torch.eye(factors.shape[1], dtype=torch.float64).expand_as(factors)
+    whiteners = torch.linalg.solve_triangular(factors, identity, upper=False)
+    offsets = weights.double().log() - factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+    return PosePrior(means.float(), whiteners.float(), (offsets - offsets.max()).float())
 
 
 def fit_pose_prior(rot6d: Float[Tensor, "samples 138"], noise: float = 0.05) -> PosePrior:
-    """Gives the prior of sampled poses; `noise` (std, 6-D units) keeps directions that never vary from ruling."""
+    """Gives one Gaussian of sampled poses; `noise` (std, 6-D units) keeps directions that never vary from ruling."""
     mean = rot6d.mean(dim=0)
     centred = (rot6d - mean).double()
     covariance = centred.T @ centred / len(rot6d) + noise**2 * torch.eye(rot6d.shape[1], dtype=torch.float64)
-    whitener = torch.linalg.inv(torch.linalg.cholesky(covariance))
-    return PosePrior(mean, whitener.float())
+    return pose_prior(torch.ones(1), mean[None], torch.linalg.cholesky(covariance)[None])

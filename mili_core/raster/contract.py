@@ -50,6 +50,25 @@ class Raster:
             raise ValueError(f"Raster: depth {shape}, ids {self.ids.shape}, barycentrics {self.barycentrics.shape}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RasterJob:
+    """A mesh and the raster that it is drawn on alone; arguments as of `mili_core.raster.rasterise`.
+
+    Attributes:
+        vertices: (V, 3) float32 x_px, y_px, depth_m.
+        faces: (F, 3) int64.
+        width, height: px, at least 1.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int64]
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        check_mesh(self.vertices, self.faces, self.width, self.height)
+
+
 def check_mesh(vertices: NDArray[np.float32], faces: NDArray[np.int64], width: int, height: int) -> None:
     """Raises ValueError unless the arguments of `rasterise` have their shapes, ranges and sizes."""
     if vertices.ndim != 2 or vertices.shape[1] != 3:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mili_core.synth.skeleton import axis_rotation
+from mili_core.synth.poses.skeleton import axis_rotation
 
 Float64Array = NDArray[np.float64]
 
@@ -17,16 +17,17 @@ STANDING_M = 1.7
 
 @dataclass(frozen=True, slots=True)
 class SceneCamera:
-    """A pinhole with its principal point in the image centre, looking ahead and down by `pitch_rad`, without roll.
+    """A pinhole with its principal point in the image centre, looking ahead and down by `pitch_rad`, then rolled.
 
-    World axes are those of the camera before pitching: x right, y down, z ahead along the ground, origin in the
-    camera's centre; the ground is the plane y = height_m.
+    World axes are those of the camera before pitching and rolling: x right, y down, z ahead along the ground, origin in
+    the camera's centre; the ground is the plane y = height_m.
 
     Attributes:
         width, height: px.
         focal_px: px.
         pitch_rad: positive looks down.
         height_m: of the camera over the ground.
+        roll_rad: about the optical axis; positive turns the picture clockwise.
     """
 
     width: int
@@ -34,6 +35,7 @@ class SceneCamera:
     focal_px: float
     pitch_rad: float
     height_m: float
+    roll_rad: float = 0.0
 
     @property
     def principal_xy(self) -> Float64Array:
@@ -43,7 +45,7 @@ class SceneCamera:
     @property
     def world_to_camera(self) -> Float64Array:
         """(3, 3) rotation."""
-        return axis_rotation(np.asarray(self.pitch_rad), 0)
+        return axis_rotation(np.asarray(self.roll_rad), 2) @ axis_rotation(np.asarray(self.pitch_rad), 0)
 
     @property
     def body_to_camera(self) -> Float64Array:
@@ -52,8 +54,8 @@ class SceneCamera:
 
     @property
     def horizon_y(self) -> float:
-        """Image row of the ground's vanishing line, px; may lie outside the image."""
-        return self.height / 2.0 - self.focal_px * float(np.tan(self.pitch_rad))
+        """Image row, px, where the ground's vanishing line crosses the middle column; may lie outside the image."""
+        return self.height / 2.0 - self.focal_px * float(np.tan(self.pitch_rad) / np.cos(self.roll_rad))
 
     def project(self, points_camera: NDArray[np.floating]) -> Float64Array:
         """Gives (..., 2) px of points (..., 3) in camera axes, metres, in front of the camera."""
@@ -80,7 +82,7 @@ class SceneCamera:
 
 
 def camera_over_ground(
-    width: int, height: int, *, focal_px: float, horizon: float, bottom_height: float
+    width: int, height: int, *, focal_px: float, horizon: float, bottom_height: float, roll_rad: float = 0.0
 ) -> SceneCamera:
     """Gives the camera that sees the horizon at a row and people of a given height at its bottom edge.
 
@@ -90,16 +92,37 @@ def camera_over_ground(
         focal_px: px.
         horizon: row of the horizon as a share of the image height, below 1.
         bottom_height: height, as a share of the image height, of a standing adult at the bottom edge.
+        roll_rad: as in SceneCamera; horizon and heights hold in the middle column.
     """
     pitch = float(np.arctan2(0.5 * height - horizon * height, focal_px))
     # On the ground, px height / (foot row - horizon row) = person height / camera height.
     camera_height = STANDING_M * (1.0 - horizon) / bottom_height
-    return SceneCamera(width, height, focal_px, pitch, camera_height)
+    return SceneCamera(width, height, focal_px, pitch, camera_height, roll_rad)
 
 
-def draw_camera(rng: np.random.Generator, width: int, height: int) -> SceneCamera:
-    """Gives a random camera: from eye level to a few storeys up, fields of view around the network's own."""
-    horizon = rng.uniform(-0.45, 0.42)
-    bottom_height = float(np.exp(rng.uniform(np.log(0.35), np.log(1.25))))
-    focal_px = max(width, height) * rng.uniform(1.0, 1.9)
-    return camera_over_ground(width, height, focal_px=focal_px, horizon=horizon, bottom_height=bottom_height)
+@dataclass(frozen=True, slots=True)
+class CameraRanges:
+    """From what cameras are drawn; each pair is the least and the greatest value.
+
+    Attributes:
+        horizon: row of the horizon as a share of the image height; below 0 it lies above the image.
+        bottom_height: height of a standing adult at the bottom edge as a share of the image height, log-uniform.
+        focal: focal length as a share of the longer side.
+        roll_deg: standard deviation of the roll, degrees.
+    """
+
+    horizon: tuple[float, float]
+    bottom_height: tuple[float, float]
+    focal: tuple[float, float]
+    roll_deg: float
+
+
+def draw_camera(rng: np.random.Generator, width: int, height: int, ranges: CameraRanges) -> SceneCamera:
+    """Gives a random camera."""
+    horizon = rng.uniform(*ranges.horizon)
+    bottom_height = float(np.exp(rng.uniform(*np.log(ranges.bottom_height))))
+    focal_px = max(width, height) * rng.uniform(*ranges.focal)
+    roll = np.deg2rad(rng.normal(0.0, ranges.roll_deg))
+    return camera_over_ground(
+        width, height, focal_px=focal_px, horizon=horizon, bottom_height=bottom_height, roll_rad=float(roll)
+    )

@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mili_core.body import matrix_to_rot6d, rot6d_to_matrix
+from mili_core.body import rot6d_to_matrix
 from mili_core.config import ModelConfig
 from mili_core.errors import DependencyError, WeightsError
-from mili_core.losses.body import PosePrior, fit_pose_prior
+from mili_core.losses.body import PosePrior, pose_prior
 from mili_core.nets.efficientnet_lite import EfficientNetLite0
 from mili_core.nets.mili import Mili
+from mili_core.synth.poses.prior import load_prior
 from mili_core.weights import load_into, read_weights
 
 # The body's frame is y up and faces +z; a person who faces the camera upright is turned by pi about x.
@@ -57,16 +58,13 @@ def initial_model(config: ModelConfig, seed: int, earlier: Path | None = None) -
     return model
 
 
-def learn_poses(rotmats: Tensor) -> tuple[Tensor, PosePrior]:
-    """Gives the mean pose in camera axes, upright and facing the camera, and the prior, of generated poses.
-
-    Args:
-        rotmats: (N, 24, 3, 3) in the body's own frame.
+def known_poses() -> tuple[Tensor, PosePrior]:
+    """Gives the mean pose in camera axes, upright and facing the camera, and the stored prior of poses.
 
     Returns:
-        (24, 3, 3) rotations, and a Gaussian over joints 1..23.
+        (24, 3, 3) rotations, and a mixture over joints 1..23.
     """
-    rot6d = matrix_to_rot6d(rotmats)
-    mean = rot6d_to_matrix(rot6d.mean(dim=0))
-    mean[0] = UPRIGHT_FACING
-    return mean, fit_pose_prior(rot6d[:, 1:].flatten(1))
+    stored = load_prior()
+    mean = torch.cat((UPRIGHT_FACING[None], rot6d_to_matrix(torch.from_numpy(stored.mean_rot6d).float())))
+    weights, means, factors = (torch.from_numpy(array) for array in (stored.weights, stored.means, stored.factors))
+    return mean, pose_prior(weights, means, factors)

@@ -10,26 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
-
 from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import ModelConfig
 from mili_core.datasets.augment import AugmentSettings
 from mili_core.datasets.mixture import MixtureSource, TrainingMixture
 from mili_core.errors import ConfigError
 from mili_core.nets.mili import Mili
-from mili_core.synth.poses import sample_poses
 from mili_core.synth.samples import RenderSource
 from mili_core.training.assign import Sampling
-from mili_core.training.initial import initial_model, learn_poses
+from mili_core.training.initial import initial_model, known_poses
 from mili_core.training.loop import Losses, TrainSettings, train
 from mili_core.training.sources import keypoint_sources, mixture, photo_sources
 from mili_core.training.step import BodySupervision, body_losses_only, training_losses
 from mili_core.weights import read_weights, save_weights
 
 Stage = Literal["detection", "full", "body"]
-PRIOR_POSES = 20_000  # enough for a 138-dimensional covariance
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +86,7 @@ def train_stage(
 
 def _body_supervision(model: Mili, body: BodyModel, *, fresh: bool) -> BodySupervision:
     """Returns what the SMPL head is held to; a head not yet trained for this body starts at the mean pose."""
-    poses = torch.from_numpy(sample_poses(np.random.default_rng(0), PRIOR_POSES))
-    mean, prior = learn_poses(poses)
+    mean, prior = known_poses()
     if fresh:
         model.smpl_head.set_initial_pose(mean)
     return BodySupervision(SkinnedBody(body), prior)

@@ -1,6 +1,9 @@
 """Measures one block (832x512) through the model on the CPU, and the share of each stage.
 
-python tests/bench/bench_model.py [--threads N] [--images N] [--people N]
+python tests/bench/bench_model.py [--config mili_lite|mili_r50|crmh_r50] [--branch lr|hr] [--threads N] [--images N]
+    [--people N]
+
+Single precision for crmh_r50, bfloat16 for the others, as the predictor runs them.
 """
 
 from __future__ import annotations
@@ -10,29 +13,34 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
-from mili_core.config import MILI_LITE
+from mili_core.config import CRMH_R50, MILI_LITE, MILI_R50, Branch
 from mili_core.nets import box_head, smpl_head
 from mili_core.nets.mili import Mili
 from mili_core.nets.rpn import propose
 
+CONFIGS = {"mili_lite": MILI_LITE, "mili_r50": MILI_R50, "crmh_r50": CRMH_R50}
 REPEATS = 7
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", choices=sorted(CONFIGS), default="mili_lite")
+    parser.add_argument("--branch", choices=("lr", "hr"), default="lr")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--people", type=int, default=32, help="RoIs of the mask and SMPL heads, an image")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    model = Mili(MILI_LITE).eval().to(memory_format=torch.channels_last)
+    model = Mili(CONFIGS[options.config]).eval().to(memory_format=torch.channels_last)
     images = torch.randn(options.images, 3, 512, 832).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        stages = stage_calls(model, images, options.people)
+    half = options.config != "crmh_r50"
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        stages = stage_calls(model, images, options.people, options.branch)
         figures = {name: milliseconds(call) / options.images for name, call in stages.items()}
     total = sum(figures.values())
     for name, value in figures.items():
@@ -41,10 +49,12 @@ def main() -> int:
     return 0
 
 
-def stage_calls(model: Mili, images: torch.Tensor, people: int) -> dict[str, Callable[[], object]]:
+def stage_calls(
+    model: Mili, images: torch.Tensor, people: int, branch: Branch = "lr"
+) -> dict[str, Callable[[], object]]:
     """Returns a call for each stage, on the real outputs of the stage before it."""
     config, sizes = model.config, [(512, 832)] * len(images)
-    levels = model.features(images)
+    levels = model.features(images, branch)
     raw = model.proposals(levels)
     proposals = propose(raw, sizes, config)
     boxes = torch.cat(proposals)
@@ -52,16 +62,18 @@ def stage_calls(model: Mili, images: torch.Tensor, people: int) -> dict[str, Cal
     some = torch.cat([(index == number).nonzero()[:people, 0] for number in range(len(images))])
     small = model.rois(levels, boxes, index, box_head.SIDE)
     large = model.rois(levels, boxes[some], index[some], smpl_head.SIDE)
-    return {
-        "backbone + FPN": lambda: model.features(images),
+    stages: dict[str, Callable[[], object]] = {
+        "backbone + FPN": lambda: model.features(images, branch),
         "RPN": lambda: model.proposals(levels),
         "proposals (decode, NMS)": lambda: propose(raw, sizes, config),
         f"RoIAlign 7x7, {len(proposals[0])} boxes": lambda: model.rois(levels, boxes, index, box_head.SIDE),
         "box head": lambda: model.box_head(small),
         f"RoIAlign 14x14, {people} boxes": lambda: model.rois(levels, boxes[some], index[some], smpl_head.SIDE),
-        "mask head": lambda: model.mask_head(large),
         "SMPL head": lambda: model.smpl_head(large),
     }
+    if branch == "lr" and model.mask_head is not None:
+        stages["mask head"] = partial(model.mask_head, large)
+    return stages
 
 
 def milliseconds(call: Callable[[], object]) -> float:

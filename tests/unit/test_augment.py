@@ -71,8 +71,10 @@ def test_box_outline_and_keypoints_follow_the_pixels(box: tuple[int, int, int, i
         np.testing.assert_allclose(np.concatenate(rings).max(0), known[0, 2:], atol=0.01)
         nose = view.keypoints[0, 0]
         if nose[2]:
+            # A corner of the person may lie on the edge of the view: one px around it is looked at.
             column, row = int(nose[0]), int(nose[1])
-            assert view.image[row, column].min() > 127
+            around = view.image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            assert around.min(axis=-1).max() > 127
 
 
 @settings(max_examples=60, deadline=None)

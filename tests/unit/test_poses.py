@@ -7,9 +7,21 @@ import pytest
 import torch
 
 from mili_core.body import SkinnedBody, load_body
-from mili_core.synth.arms import ARM_STYLES
-from mili_core.synth.poses import GENERATORS, sample_angles, sample_poses, vary
-from mili_core.synth.skeleton import (
+from mili_core.errors import ConfigError
+from mili_core.synth.poses.arms import ARM_STYLES
+from mili_core.synth.poses.figure import forward
+from mili_core.synth.poses.generators import (
+    CHILD_KINDS,
+    GENERATORS,
+    draw_child_poses,
+    draw_poses,
+    sample_angles,
+    sample_poses,
+    vary,
+)
+from mili_core.synth.poses.hands import hold
+from mili_core.synth.poses.legs import Feet, pelvis_rotation, plant, standing_height
+from mili_core.synth.poses.skeleton import (
     JOINT_COUNT,
     MIRROR,
     RIGHT_SIDE,
@@ -147,7 +159,75 @@ def test_poses_vary() -> None:
 
 def test_kinds_restrict_the_draw() -> None:
     sitting = sample_angles(np.random.default_rng(0), 100, ["sit"])
-    assert (sitting[:, [Joint.LEFT_HIP, Joint.RIGHT_HIP], Angle.PITCH] < np.deg2rad(-40.0)).all()
+    assert (sitting[:, [Joint.LEFT_HIP, Joint.RIGHT_HIP], Angle.PITCH] < np.deg2rad(-30.0)).all()
+    poses = draw_poses(np.random.default_rng(0), 60, ["cycle", "sit"])
+    assert set(poses.kinds) == {"cycle", "sit"}
+    assert len(poses) == len(poses.support) == len(poses.lift_m) == 60
+    assert set(draw_child_poses(np.random.default_rng(0), 200).kinds) == set(CHILD_KINDS)
+    with pytest.raises(ConfigError, match=r"flying.*choose from stand"):
+        draw_poses(np.random.default_rng(0), 3, ["flying"])
+    with pytest.raises(ConfigError, match="choose from"):
+        draw_poses(np.random.default_rng(0), 3, [])
+
+
+def test_nobody_is_drawn_when_nobody_is_asked_for() -> None:
+    poses = draw_poses(np.random.default_rng(0), 0)
+    assert len(poses) == 0
+    assert poses.rotmats().shape == (0, JOINT_COUNT, 3, 3)
+    assert poses.lift_m.shape == (0,)
+    assert len(draw_child_poses(np.random.default_rng(0), 0)) == 0
+
+
+def test_legs_reach_what_they_are_planted_on() -> None:
+    rng = np.random.default_rng(4)
+    angles = np.zeros((80, JOINT_COUNT, 4))
+    angles[:, Joint.PELVIS, :3] = rng.normal(0.0, 0.08, (80, 3))
+    spots = np.array([0.1, 0.0, 0.0]) * [[1.0], [-1.0]] + rng.normal(0.0, 0.04, (80, 2, 3)) * [1.0, 0.0, 1.0]
+    heading = rng.uniform(0.0, 0.3, (80, 2))
+    feet = Feet(spots, heading, rng.uniform(-0.2, 0.5, (80, 2)), heading)
+    pelvis = np.zeros((80, 3))
+    pelvis[:, 1] = standing_height(pelvis_rotation(angles), pelvis, feet, np.full((80, 2), 0.05)) - 0.02
+    plant(angles, pelvis, feet)
+    joints, _ = forward(angles_to_rotmats(angles), pelvis)
+    mirror = np.diag([-1.0, 1.0, 1.0])
+    np.testing.assert_allclose(joints[:, Joint.LEFT_ANKLE], feet.ankle_m(0), atol=1e-5)
+    np.testing.assert_allclose(joints[:, Joint.RIGHT_ANKLE], feet.ankle_m(1) @ mirror, atol=1e-5)
+    # Ten centimetres lower, knees bend and the feet stay.
+    lower = pelvis - [0.0, 0.1, 0.0]
+    bent = angles.copy()
+    plant(bent, lower, feet)
+    assert (bent[:, [Joint.LEFT_KNEE, Joint.RIGHT_KNEE], Angle.PITCH] > angles[:, [4, 5], Angle.PITCH]).all()
+
+
+def test_hands_reach_what_they_hold() -> None:
+    rng = np.random.default_rng(4)
+    angles = np.zeros((50, JOINT_COUNT, 4))
+    angles[:, [Joint.SPINE1, Joint.SPINE3], Angle.PITCH] = rng.uniform(0.0, 0.2, (50, 1))
+    pelvis = np.tile([0.0, 0.9, 0.0], (50, 1))
+    hands = rng.uniform([0.18, 0.95, 0.28], [0.3, 1.2, 0.42], (50, 2, 3)) * [[[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]]
+    hold(angles, pelvis, hands)
+    joints, _ = forward(angles_to_rotmats(angles), pelvis)
+    for side, (wrist, hand) in enumerate(((20, 22), (21, 23))):
+        palm = joints[:, wrist] + 0.75 * (joints[:, hand] - joints[:, wrist])
+        np.testing.assert_allclose(palm, hands[:, side], atol=2e-3)
+
+
+def test_prams_and_boxes_are_held_with_both_hands() -> None:
+    joints = joints_of(GENERATORS["push"].generate(np.random.default_rng(2), 100))
+    wrists = joints[:, [Joint.LEFT_WRIST, Joint.RIGHT_WRIST]] - joints[:, [Joint.PELVIS]]
+    assert (wrists[..., 2] > 0.15).all()
+    assert np.abs(wrists[:, 0, 1] - wrists[:, 1, 1]).max() < 0.08
+
+
+def test_children_are_livelier() -> None:
+    def reach(angles: np.ndarray) -> float:
+        joints = joints_of(angles)
+        return float((joints[:, Joint.LEFT_WRIST] - joints[:, Joint.RIGHT_WRIST]).std())
+
+    adults = draw_poses(np.random.default_rng(1), 500).angles
+    children = draw_child_poses(np.random.default_rng(1), 500).angles
+    adults[:, 0] = children[:, 0] = 0.0
+    assert reach(children) > 1.15 * reach(adults)
 
 
 @pytest.mark.parametrize("name", ARM_STYLES)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mili_core.raster
+import mili_core.raster.choice
 from mili_core.body import load_body
-from mili_core.errors import DependencyError
-from mili_core.raster import Backend, Raster, rasterise
+from mili_core.errors import ConfigError, DependencyError
+from mili_core.raster import Backend, Choice, Raster, RasterJob, rasterise, rasterise_many, resolve, torch_twin, using
 from mili_core.raster.contract import NEAR_M
 
 BACKENDS: tuple[Backend, ...] = ("numba", "torch")
@@ -169,11 +172,13 @@ def test_wrong_arguments_are_named(
 
 
 def test_without_numba_auto_takes_torch_and_numba_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mili_core.raster, "_has_numba", lambda: False)
+    monkeypatch.setattr(mili_core.raster.choice, "has_numba", lambda: False)
     corners = mesh((0.0, 0.0, 1.0), (4.0, 0.0, 1.0), (0.0, 4.0, 1.0))
     assert (rasterise(corners, one_face(), 4, 4).ids >= 0).any()
     with pytest.raises(DependencyError, match=r"mili\[synth\]"):
         rasterise(corners, one_face(), 4, 4, backend="numba")
+    with pytest.raises(DependencyError, match=r"mili\[synth\]"), using("numba"):
+        pass
 
 
 @st.composite
@@ -224,26 +229,131 @@ def test_backends_agree_on_a_body(height_px: int) -> None:
     screen -= screen.min(axis=0) - 1.3
     vertices = np.column_stack([screen, depth]).astype(np.float32)
     width, height = (int(side) + 3 for side in screen.max(axis=0))
-    numba, torch = (rasterise(vertices, body.faces, width, height, backend=backend) for backend in BACKENDS)
-    assert (numba.ids == torch.ids).mean() >= 0.995
-    assert ((numba.ids >= 0) == (torch.ids >= 0)).all()
-    same = numba.ids == torch.ids
-    np.testing.assert_allclose(numba.depth[same], torch.depth[same], rtol=1e-6)
-    np.testing.assert_allclose(numba.barycentrics[same], torch.barycentrics[same], atol=1e-5)
+    numba, twin = (rasterise(vertices, body.faces, width, height, backend=backend) for backend in BACKENDS)
+    assert (numba.ids == twin.ids).mean() >= 0.995
+    assert ((numba.ids >= 0) == (twin.ids >= 0)).all()
+    same = numba.ids == twin.ids
+    np.testing.assert_allclose(numba.depth[same], twin.depth[same], rtol=1e-6)
+    np.testing.assert_allclose(numba.barycentrics[same], twin.barycentrics[same], atol=1e-5)
+
+
+def random_jobs(count: int) -> list[RasterJob]:
+    """Meshes of several sizes, one without a face, one larger than its raster, on rasters of several sizes."""
+    rng = np.random.default_rng(4)
+    jobs = [RasterJob(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64), 5, 3)]
+    for number in range(count):
+        width, height = (int(side) for side in rng.integers(1, 90, 2))
+        reach = [width + 10.0, height + 10.0, 4.0] if number else [9e4, 9e4, 4.0]
+        vertices = rng.uniform([-10.0, -10.0, -0.2], reach, (40, 3)).astype(np.float32)
+        jobs.append(RasterJob(vertices, rng.integers(0, 40, (int(rng.integers(1, 60)), 3)), width, height))
+    return jobs
+
+
+def assert_same(one: Raster, other: Raster) -> None:
+    np.testing.assert_array_equal(one.ids, other.ids)
+    np.testing.assert_array_equal(one.depth, other.depth)
+    np.testing.assert_array_equal(one.barycentrics, other.barycentrics)
+
+
+@backends
+@pytest.mark.parametrize("batch_pixels", [1, 9_000, 1 << 24])
+def test_many_equal_one_by_one(backend: Backend, batch_pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_twin, "BATCH_PIXELS", batch_pixels)
+    jobs = random_jobs(12)
+    together = rasterise_many(jobs, backend=backend)
+    assert sum(int((raster.ids >= 0).sum()) for raster in together) > 5000
+    for job, raster in zip(jobs, together, strict=True):
+        assert raster.depth.shape == (job.height, job.width)
+        assert_same(raster, rasterise(job.vertices, job.faces, job.width, job.height, backend=backend))
+
+
+@backends
+def test_no_jobs_give_no_rasters(backend: Backend) -> None:
+    assert rasterise_many([], backend=backend) == []
+
+
+def test_both_backends_agree_on_many() -> None:
+    jobs = random_jobs(8)
+    for numba, twin in zip(rasterise_many(jobs, backend="numba"), rasterise_many(jobs, backend="torch"), strict=True):
+        assert ((numba.ids >= 0) == (twin.ids >= 0)).all()
+        np.testing.assert_allclose(numba.depth, twin.depth, rtol=1e-6)
+
+
+def test_a_job_is_checked_when_it_is_made() -> None:
+    with pytest.raises(ValueError, match="there are 4"):
+        RasterJob(np.zeros((4, 3), np.float32), np.array([[0, 1, 4]]), 4, 4)
+
+
+def test_the_backend_is_chosen_for_a_whole_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_by: list[str] = []
+    real = torch_twin.rasterise_torch
+
+    def spied(jobs: list[RasterJob], device: str) -> list[Raster]:
+        drawn_by.append(device)
+        return real(jobs, device)
+
+    monkeypatch.setattr(torch_twin, "rasterise_torch", spied)
+    corners = mesh((0.0, 0.0, 1.0), (4.0, 0.0, 1.0), (0.0, 4.0, 1.0))
+    outside = rasterise(corners, one_face(), 4, 4)
+    with using("torch"):
+        inside = rasterise(corners, one_face(), 4, 4)
+        rasterise(corners, one_face(), 4, 4, backend="numba")
+    assert drawn_by == ["cpu"]
+    assert_same(inside, outside)
+    rasterise(corners, one_face(), 4, 4)
+    assert drawn_by == ["cpu"]
+
+
+def test_choices_nest_and_end_with_their_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert resolve() == Choice("numba", "cpu")
+    assert resolve(device="cuda") == Choice("torch", "cuda")
+    assert resolve("torch") == Choice("torch", "cpu")
+    with using("torch", "cuda:0"):
+        assert resolve() == resolve("torch") == Choice("torch", "cuda:0")
+        assert resolve(device="cpu") == Choice("torch", "cpu")
+        assert resolve("numba") == Choice("numba", "cpu")
+        with using("numba"):
+            assert resolve() == Choice("numba", "cpu")
+            assert resolve(device="cuda") == Choice("torch", "cuda")
+        with using(device="cpu"):
+            assert resolve() == Choice("torch", "cpu")
+        assert resolve() == Choice("torch", "cuda:0")
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(resolve).result() == Choice("numba", "cpu")
+    with pytest.raises(RuntimeError, match="inside"), using("torch"):
+        raise RuntimeError("inside")
+    assert resolve() == Choice("numba", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "words"),
+    [
+        ("torch", "tpu", "'tpu' is unknown"),
+        ("torch", "cuda:x", "'cuda:x' is unknown"),
+        ("torch", "cuda:9", "'cuda:9'.*1 CUDA devices"),
+        ("numba", "cuda", "numba.*'cuda'"),
+        ("opengl", "auto", "'opengl'"),
+    ],
+)
+def test_wrong_choices_are_named(backend: Backend, device: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=words):
+        rasterise_many([], backend=backend, device=device)
+    with pytest.raises(ConfigError, match=words), using(backend, device):
+        pass
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 def test_the_torch_twin_gives_the_same_on_a_gpu() -> None:
-    import torch
-
-    from mili_core.raster.torch_twin import rasterise_tensors
-
     rng = np.random.default_rng(4)
     vertices = rng.uniform([-10.0, -10.0, 1.0], [310.0, 210.0, 4.0], (300, 3)).astype(np.float32)
-    faces = rng.integers(0, 300, (400, 3))
-    numba = rasterise(vertices, faces, 300, 200, backend="numba")
-    depth, ids, barycentrics = rasterise_tensors(torch.tensor(vertices).cuda(), torch.tensor(faces).cuda(), 300, 200)
-    same = ids.cpu().numpy() == numba.ids
-    assert same.mean() >= 0.995
-    np.testing.assert_allclose(depth.cpu().numpy()[same], numba.depth[same], rtol=1e-6)
-    np.testing.assert_allclose(barycentrics.cpu().numpy()[same], numba.barycentrics[same], atol=1e-5)
+    jobs = [*random_jobs(8), RasterJob(vertices, rng.integers(0, 300, (400, 3)), 300, 200)]
+    with using("torch", "cuda"):
+        on_gpu = rasterise_many(jobs)
+    for gpu, cpu in zip(on_gpu, rasterise_many(jobs, backend="numba"), strict=True):
+        same = gpu.ids == cpu.ids
+        assert same.mean() >= 0.995
+        np.testing.assert_allclose(gpu.depth[same], cpu.depth[same], rtol=1e-6)
+        np.testing.assert_allclose(gpu.barycentrics[same], cpu.barycentrics[same], atol=1e-5)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,16 +16,19 @@ import shapely
 import tifffile
 import torch
 
-from jobs import make_scene as job
 from mili_core.body import SkinnedBody, axis_angle_to_matrix, load_body
 from mili_core.errors import ConfigError
-from pipeline import synthetic
-from pipeline.synthetic import SceneFiles, SceneRequest, make_scene
+from mili_core.synth.rendering.grid import mask_bounds, whole_silhouette
+from pipeline.synthetic import SceneFiles, SceneRequest, layout, make, make_scene, worker
+from pipeline.synthetic.masks import SUPERSAMPLE, from_run_lengths
+from pipeline.synthetic.worker import MARGIN_PX, SceneWorker
 from schemas.people import METADATA_KEY, PEOPLE_SCHEMA, SchemaError
 from schemas.truth import NOT_IN_TRUTH, TRUTH_SCHEMA, TruthMetadata, check_truth
 
-# Wider than one TIFF tile, so that people lie on the seam.
-REQUEST = SceneRequest(people=24, width=640, height=360, seed=5, jpeg=True)
+# Larger than one TIFF tile, so that people lie on seams.
+WIDTH, HEIGHT = 900, 600
+REQUEST = SceneRequest(people=12, width=WIDTH, height=HEIGHT, seed=5, jpeg=True, preset="street")
+SMALL = SceneRequest(people=3, width=160, height=120, seed=3, jpeg=True)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +41,21 @@ def truth(files: SceneFiles) -> pa.Table:
     return pq.read_table(files.truth)
 
 
+@pytest.fixture(scope="module")
+def masks(truth: pa.Table) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Visible and amodal masks on the sample grid of the whole frame, by person_id."""
+    found = []
+    for row in truth.select(["mask_window", "visible_rle", "amodal_rle"]).to_pylist():
+        left, top, right, bottom = row["mask_window"]
+        pair = []
+        for name in ("visible_rle", "amodal_rle"):
+            whole = np.zeros((HEIGHT * SUPERSAMPLE, WIDTH * SUPERSAMPLE), dtype=np.bool_)
+            whole[top:bottom, left:right] = from_run_lengths(np.array(row[name]), right - left, bottom - top)
+            pair.append(whole)
+        found.append((pair[0], pair[1]))
+    return found
+
+
 def column(truth: pa.Table, name: str) -> np.ndarray:
     values = truth[name].combine_chunks()
     if pa.types.is_fixed_size_list(values.type):
@@ -44,66 +65,147 @@ def column(truth: pa.Table, name: str) -> np.ndarray:
     return np.asarray(values)
 
 
+def outlines_of(truth: pa.Table, name: str = "geometry") -> np.ndarray:
+    return np.asarray(shapely.from_wkb(truth[name].to_pylist()))
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
 def test_the_folder_holds_what_it_promises(files: SceneFiles) -> None:
     folder = files.image.parent
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert names == ["scene.jpg", "scene.json", "scene.tif", "truth/people.parquet"]
+    described = json.loads(files.description.read_text())
+    expected = ["scene.jpg", "scene.json", "scene.tif", "truth/people.parquet", "truth/visible_id.tif"]
+    assert files_in(folder) == expected
+    assert sorted([*described["files"].values(), "scene.json"]) == expected
+    assert (described["people"], described["visible_people"]) == (REQUEST.people, files.visible_people)
+    assert (described["preset"], described["world"]) == ("street", "street")
+    assert all(count > 0 for count in described["objects"].values())
+    assert files.peak_rss_mb >= files.worker_peak_rss_mb > 0
 
 
-def test_the_frame_is_a_tiled_bigtiff(files: SceneFiles) -> None:
+def test_the_frame_is_a_tiled_bigtiff_and_a_jpeg(files: SceneFiles) -> None:
     with tifffile.TiffFile(files.image) as tiff:
         assert tiff.is_bigtiff
         page = tiff.pages.first
         assert page.is_tiled
-        assert page.shape == (360, 640, 3)
+        assert page.shape == (HEIGHT, WIDTH, 3)
         assert page.dtype == np.uint8
         image = page.asarray()
     assert image.std() > 10
     # The seam between tiles is no more visible than any other column.
     steps = np.abs(np.diff(image.astype(int), axis=1)).mean(axis=(0, 2))
     assert steps[511] < 1.5 * np.median(steps)
+    assert files.jpeg is not None
+    photo = cv2.cvtColor(cv2.imread(str(files.jpeg)), cv2.COLOR_BGR2RGB)
+    assert photo.shape == image.shape
+    assert np.abs(photo.astype(int) - image).mean() < 8
 
 
 def test_the_truth_keeps_to_its_schema(truth: pa.Table, files: SceneFiles) -> None:
     assert check_truth(truth).num_rows == files.visible_people
-    assert [field.name for field in PEOPLE_SCHEMA if field.name not in NOT_IN_TRUTH] == TRUTH_SCHEMA.names[:-2]
+    common = [field.name for field in PEOPLE_SCHEMA if field.name not in NOT_IN_TRUTH]
+    assert TRUTH_SCHEMA.names[: len(common)] == common
     with pytest.raises(SchemaError, match="truth table: column 'bbox' is missing"):
         check_truth(truth.drop_columns(["bbox"]))
     metadata = TruthMetadata.model_validate_json(truth.schema.metadata[METADATA_KEY])
-    assert (metadata.frame_width, metadata.frame_height, metadata.seed) == (640, 360, 5)
+    assert (metadata.frame_width, metadata.frame_height, metadata.seed) == (WIDTH, HEIGHT, 5)
+    assert (metadata.preset, metadata.supersample) == ("street", SUPERSAMPLE)
     assert json.loads(truth.schema.metadata[b"geo"])["columns"]["geometry"]["crs"] is None
 
 
-def test_boxes_are_the_bounds_of_the_outlines(truth: pa.Table) -> None:
-    outlines = shapely.from_wkb(truth["geometry"].to_pylist())
-    assert shapely.is_valid(outlines).all()
-    boxes = column(truth, "bbox")
-    np.testing.assert_allclose(shapely.bounds(outlines), boxes, atol=0.51)
-    np.testing.assert_allclose(column(truth, "mask_area_px"), shapely.area(outlines), rtol=1e-6)
-    np.testing.assert_allclose(column(truth, "height_px"), boxes[:, 3] - boxes[:, 1], rtol=1e-6)
+def test_boxes_are_the_bounds_of_the_masks(truth: pa.Table, masks: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    assert len(masks) >= 10
+    boxes, windows = column(truth, "bbox"), column(truth, "mask_window")
+    for row, (visible, amodal) in enumerate(masks):
+        np.testing.assert_array_equal(mask_bounds(visible) / SUPERSAMPLE, boxes[row])
+        np.testing.assert_array_equal(mask_bounds(amodal), windows[row])
+    np.testing.assert_array_equal(column(truth, "height_px"), boxes[:, 3] - boxes[:, 1])
+    np.testing.assert_array_equal(column(truth, "foot_y"), boxes[:, 3])
     full = column(truth, "bbox_full")
-    assert (full[:, :2] <= boxes[:, :2]).all()
-    assert (full[:, 2:] >= boxes[:, 2:]).all()
+    size = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
+    truncated = ((full < 0) | (full > size)).any(axis=1)
+    np.testing.assert_array_equal(column(truth, "truncated"), truncated)
+    np.testing.assert_array_equal(full[~truncated], windows[~truncated] / SUPERSAMPLE)
+    inside = windows[truncated] / SUPERSAMPLE
+    assert (full[truncated, :2] <= inside[:, :2]).all()
+    assert (full[truncated, 2:] >= inside[:, 2:]).all()
 
 
-def test_visible_fractions_are_shares_of_the_silhouette(truth: pa.Table) -> None:
-    fraction, whole = column(truth, "visible_fraction"), column(truth, "silhouette_area_px")
-    assert (fraction > 0).all()
-    assert (fraction <= 1).all()
+def test_what_is_seen_and_what_is_hidden_make_up_the_silhouette(
+    truth: pa.Table, masks: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    whole = column(truth, "silhouette_area_px") * SUPERSAMPLE**2
+    fraction, truncated = column(truth, "visible_fraction"), column(truth, "truncated")
+    claimed = np.zeros_like(masks[0][0])
+    for row, (visible, amodal) in enumerate(masks):
+        assert not (visible & ~amodal).any()
+        assert not (visible & claimed).any()
+        claimed |= visible
+        assert fraction[row] == pytest.approx(visible.sum() / whole[row])
+        assert (amodal.sum() < whole[row]) if truncated[row] else (amodal.sum() == whole[row])
     assert fraction.min() < 0.95 < fraction.max()
-    # Outlines cut the corners of samples, so areas agree to some px only.
-    perimeter = shapely.length(shapely.from_wkb(truth["geometry"].to_pylist()))
-    assert (np.abs(fraction * whole - column(truth, "mask_area_px")) <= 0.2 * perimeter + 1).all()
-    boxes, full = column(truth, "bbox"), column(truth, "bbox_full")
-    alone = np.isclose(fraction, 1.0)
-    np.testing.assert_array_equal(boxes[alone], full[alone])
 
 
-def test_outlines_of_different_people_do_not_overlap(truth: pa.Table) -> None:
-    outlines = shapely.from_wkb(truth["geometry"].to_pylist())
-    overlap = shapely.area(shapely.intersection(outlines[:, None], outlines[None]))
+def test_what_hides_people_is_another_person_or_a_thing(
+    truth: pa.Table, masks: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    # Where two silhouettes overlap, exactly one of them, or a thing in front of both, is seen.
+    depth = column(truth, "depth_m")
+    seen = np.any([visible for visible, _ in masks], axis=0)
+    nearest = np.full(seen.shape, np.inf)
+    for row, (_, amodal) in enumerate(masks):
+        nearest[amodal] = np.minimum(nearest[amodal], depth[row])
+    for row, (visible, _) in enumerate(masks):
+        # Pelvis depths tell who is nearer, but for people who stand close together.
+        assert (depth[row] <= nearest[visible] + 1.0).all()
+
+
+def test_the_map_of_ids_is_made_of_the_masks(files: SceneFiles, masks: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    ids = tifffile.imread(files.visible_id)
+    assert ids.dtype == np.uint16
+    layers = [~np.any([visible for visible, _ in masks], axis=0), *(visible for visible, _ in masks)]
+    blocks = [layer.reshape(HEIGHT, SUPERSAMPLE, WIDTH, SUPERSAMPLE).sum(axis=(1, 3)) for layer in layers]
+    np.testing.assert_array_equal(ids, np.argmax(blocks, axis=0))  # the first of equals
+
+
+def test_outlines_run_around_the_masks(truth: pa.Table, masks: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    visible, amodal = outlines_of(truth), outlines_of(truth, "amodal_geometry")
+    assert shapely.is_valid(visible).all()
+    assert shapely.is_valid(amodal).all()
+    np.testing.assert_allclose(column(truth, "mask_area_px"), shapely.area(visible), rtol=1e-6)
+    for outlines, which in ((visible, 0), (amodal, 1)):
+        # Outlines cut the corners of samples, so areas agree to some px only.
+        area = np.array([pair[which].sum() for pair in masks]) / SUPERSAMPLE**2
+        assert (np.abs(shapely.area(outlines) - area) <= 0.2 * shapely.length(outlines) + 1).all()
+    np.testing.assert_allclose(shapely.bounds(visible), column(truth, "bbox"), atol=1.01)
+    assert (shapely.area(shapely.difference(visible, amodal)) < 1).all()
+    overlap = shapely.area(shapely.intersection(visible[:, None], visible[None]))
     np.fill_diagonal(overlap, 0.0)
     assert overlap.max() < 3.0
+
+
+def test_silhouettes_do_not_depend_on_how_the_frame_is_cut() -> None:
+    making = SceneWorker(REQUEST, load_body())
+    scene, facts = making._scene, making.facts()
+    fragments = [fragment for group in range(making._layout.groups) for fragment in making.render(group).fragments]
+    counts = np.zeros(len(facts), dtype=np.int64)
+    for fragment in fragments:
+        counts[fragment.person] += fragment.unpack()[0].sum()
+    for person in set(range(len(facts))) - set(facts.beyond):
+        whole = whole_silhouette(scene, person, SUPERSAMPLE, MARGIN_PX)
+        assert whole is not None
+        assert counts[person] == whole.mask.sum()
+
+
+def test_tiles_do_not_depend_on_what_is_rendered_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    making = SceneWorker(SceneRequest(people=6, width=700, height=600, seed=1), load_body())
+    together = making.render(0)
+    monkeypatch.setattr(layout, "RENDER_TILES", 1)
+    apart = making.render(0)
+    assert together.tiles == apart.tiles
+    np.testing.assert_array_equal(together.joints_seen, apart.joints_seen)
 
 
 def test_skinning_and_projecting_the_truth_gives_its_joints(truth: pa.Table) -> None:
@@ -121,18 +223,18 @@ def test_skinning_and_projecting_the_truth_gives_its_joints(truth: pa.Table) -> 
     np.testing.assert_allclose(placed[:, 0, 2], column(truth, "depth_m"), rtol=1e-4)
 
 
-def test_joints_lie_in_the_silhouette_and_visible_ones_in_the_outline(truth: pa.Table) -> None:
+def test_joints_lie_in_the_silhouette_and_visible_ones_in_the_mask(
+    truth: pa.Table, masks: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     joints = column(truth, "joints2d").reshape(-1, 24, 3)
-    full = column(truth, "bbox_full")[:, None]
-    inside = ((joints[..., :2] >= full[..., :2]) & (joints[..., :2] <= full[..., 2:])).all(axis=-1)
-    assert inside.mean() >= 0.98
-    outlines = shapely.from_wkb(truth["geometry"].to_pylist())
     seen = joints[..., 2] > 0
-    near = shapely.dwithin(shapely.points(joints[..., :2]), outlines[:, None], 1.0)
-    assert seen.sum() > 200
-    assert near[seen].mean() >= 0.98
-    beyond = ((joints[..., :2] < 0) | (joints[..., :2] > [640, 360])).any(axis=-1)
+    assert seen.sum() > 100
+    beyond = ((joints[..., :2] < 0) | (joints[..., :2] >= [WIDTH, HEIGHT])).any(axis=-1)
     assert not (seen & beyond).any()
+    cells = np.where(beyond[..., None], 0, np.floor(joints[..., :2] * SUPERSAMPLE)).astype(int)
+    covered = np.array([amodal[cells[row, :, 1], cells[row, :, 0]] for row, (_, amodal) in enumerate(masks)])
+    assert covered[seen].mean() >= 0.98
+    assert covered[~beyond].mean() >= 0.95
 
 
 def test_ground_points_lie_under_the_pelvis(truth: pa.Table, files: SceneFiles) -> None:
@@ -150,78 +252,66 @@ def test_ground_points_lie_under_the_pelvis(truth: pa.Table, files: SceneFiles) 
     assert described["seed"] == 5
 
 
-def test_truncated_people_reach_beyond_the_frame(truth: pa.Table) -> None:
-    full = column(truth, "bbox_full")
-    beyond = (full[:, :2] < 0).any(axis=1) | (full[:, 2:] > [640, 360]).any(axis=1)
-    np.testing.assert_array_equal(column(truth, "truncated"), beyond)
-
-
 def test_equal_seeds_give_equal_bytes(tmp_path: Path) -> None:
-    small = SceneRequest(people=5, width=160, height=120, seed=3, jpeg=True)
-    first = make_scene(small, load_body(), tmp_path / "a")
-    again = make_scene(small, load_body(), tmp_path / "b")
-    for name in ("image", "truth", "description"):
-        assert getattr(first, name).read_bytes() == getattr(again, name).read_bytes()
-    other = make_scene(SceneRequest(people=5, width=160, height=120, seed=4), load_body(), tmp_path / "c")
-    assert other.image.read_bytes() != first.image.read_bytes()
+    first = make_scene(SMALL, load_body(), tmp_path / "a")
+    again = make_scene(SMALL, load_body(), tmp_path / "b")
+    other = make_scene(replace(SMALL, seed=4), load_body(), tmp_path / "c")
+    names = files_in(tmp_path / "a")
+    assert names == files_in(tmp_path / "b") == files_in(tmp_path / "c")
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / "a" / name).read_bytes() != (tmp_path / "c" / name).read_bytes()
+    assert first.visible_people == again.visible_people
+    assert other.image.exists()
 
 
 def test_a_scene_without_people_has_an_empty_truth(tmp_path: Path) -> None:
-    files = make_scene(SceneRequest(people=0, width=100, height=80, seed=0), load_body(), tmp_path)
-    assert pq.read_table(files.truth).num_rows == 0
-    assert check_truth(pq.read_table(files.truth)).num_rows == 0
+    files = make_scene(replace(SMALL, people=0), load_body(), tmp_path)
+    assert check_truth(pq.read_table(files.truth)).num_rows == files.visible_people == 0
+    assert not tifffile.imread(files.visible_id).any()
 
 
-def test_an_interrupted_scene_leaves_nothing_that_looks_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_scene_in_an_old_folder_replaces_it(tmp_path: Path) -> None:
+    make_scene(SMALL, load_body(), tmp_path)
+    files = make_scene(replace(SMALL, seed=9), load_body(), tmp_path)
+    assert json.loads(files.description.read_text())["seed"] == 9
+    assert json.loads(pq.read_metadata(files.truth).metadata[METADATA_KEY])["seed"] == 9
+
+
+@pytest.mark.parametrize("where", ["develop", "joints_visible"])
+def test_an_interrupted_scene_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def broken(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(synthetic, "develop", broken)
+    monkeypatch.setattr(worker, where, broken)
     with pytest.raises(KeyboardInterrupt):
-        make_scene(SceneRequest(people=2, width=100, height=80, seed=0), load_body(), tmp_path)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        make_scene(SMALL, load_body(), tmp_path)
+    assert files_in(tmp_path) == []
+
+
+def test_a_scene_whose_last_file_fails_has_no_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    make_scene(SMALL, load_body(), tmp_path)
+    monkeypatch.setattr(make, "write_jpeg", broken)
+    with pytest.raises(KeyboardInterrupt):
+        make_scene(replace(SMALL, seed=9), load_body(), tmp_path)
+    # The older scene's files are still whole, but a folder without scene.json is not finished.
+    assert "scene.json" not in files_in(tmp_path)
+    assert json.loads(pq.read_metadata(tmp_path / "truth/people.parquet").metadata[METADATA_KEY])["seed"] == SMALL.seed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("changes", "words"),
     [
-        (["--size", "0x100"], "width 0 px"),
-        (["--size", "100"], "WIDTHxHEIGHT"),
-        (["--size", "70000x100"], "width 70000 px"),
-        (["--people", "-1"], "people -1"),
-        (["--people", "many"], "--people"),
-        (["--people", "3000", "--size", "100x80"], "do not fit"),
-        (["--seed", "-3"], "seed -3"),
-        (["--scene-id", "../up"], "'../up'"),
-        (["--colour", "red"], "--colour"),
-        (["--body", "/nowhere/body.npz"], "/nowhere/body.npz"),
+        ({"height": 10}, "height 10 px"),
+        ({"preset": "moon"}, "preset 'moon' is unknown; give one of street, "),
+        ({"workers": -1}, "workers -1"),
+        ({"backdrops": Path("/nowhere")}, "backdrops /nowhere is not a folder"),
+        ({"clips": Path("/nowhere")}, "clips /nowhere is not a folder"),
     ],
 )
-def test_bad_arguments_are_one_line_and_exit_2(
-    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "scene"
-    assert job.main([*arguments, "--output", str(out)]) == 2
-    message = capsys.readouterr().err
-    assert words in message
-    assert len(message.strip().splitlines()) == 1
-    assert not out.exists()
-
-
-def test_an_output_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").touch()
-    assert job.main(["--size", "100x80", "--people", "0", "--output", str(tmp_path / "file")]) == 2
-    assert "name a folder" in capsys.readouterr().err
-
-
-def test_the_job_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert job.main(["--size", "100x80", "--people", "2", "--scene-id", "a.b", "--output", str(tmp_path)]) == 0
-    assert "100x80 px, 2 people" in capsys.readouterr().out
-    assert (tmp_path / "a.b.tif").exists()
-
-
-def test_requests_name_what_is_wrong() -> None:
-    with pytest.raises(ConfigError, match="height 10 px"):
-        SceneRequest(people=1, width=100, height=10, seed=0)
+def test_requests_name_what_is_wrong(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(SMALL, **changes)
