@@ -1,0 +1,86 @@
+"""Every number of the losses under one name: weights of the terms, and settings where the paper is silent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from mili_core.errors import ConfigError
+from mili_core.losses import contrastive, depth_ordering, interpenetration
+
+RoiTerm = Literal["boxes", "features"]
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weight of each term; a term of weight 0 is off and need not be computed.
+
+    The first block is L_mul with CRMH's weights, except `joints3d`, which is 1 there beside more 3D data. A prior
+    fitted to generated poses stands for CRMH's adversary: it needs no captured poses and no second optimiser.
+
+    Attributes:
+        objectness, proposal_box: first stage of detection.
+        person, box: second stage.
+        keypoints, joints3d, vertices, pose, betas: the SMPL head.
+        prior, shape_prior: plausible poses and shapes where there is no SMPL truth.
+        interpenetration, depth_order: off; for the last stage or a GPU, see `TUNE_WEIGHTS`.
+        contrastive: lambda_cs, silent in the paper; RSC-Net's share beside its other terms.
+        roi: lambda_RoI (paper section 4.2).
+        occlusion, restoration: L_occ and L_res, weight 1 in the paper's sum.
+    """
+
+    objectness: float = 1.0
+    proposal_box: float = 1.0
+    person: float = 1.0
+    box: float = 1.0
+    keypoints: float = 4.0
+    joints3d: float = 4.0
+    vertices: float = 1.0
+    pose: float = 1.0
+    betas: float = 0.01
+    prior: float = 0.01
+    shape_prior: float = 0.002
+    interpenetration: float = 0.0
+    depth_order: float = 0.0
+    contrastive: float = 0.025
+    roi: float = 1e-8
+    occlusion: float = 1.0
+    restoration: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ConfigError(f"loss weight {name} is {value}; give a finite number of at least 0")
+
+
+TUNE_WEIGHTS = LossWeights(interpenetration=0.01, depth_order=100.0)
+"""Weights of CRMH's last stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossSettings:
+    """How the terms are computed.
+
+    Attributes:
+        weights: of the terms.
+        gamma: temperature of L_cs (paper section 4.2).
+        queue_length: features that L_cs contrasts with (paper section 4.2).
+        roi_term: what L_RoI compares, refined boxes or RoI features; the paper's text and its 1e-8 fit boxes.
+        depth_stride: canvas px a pixel of the depth ordering's rasters.
+        volume_cells: cells a side of the interpenetration's volumes (CRMH: 32).
+    """
+
+    weights: LossWeights = LossWeights()
+    gamma: float = contrastive.GAMMA
+    queue_length: int = contrastive.QUEUE_LENGTH
+    roi_term: RoiTerm = "boxes"
+    depth_stride: int = depth_ordering.STRIDE
+    volume_cells: int = interpenetration.CELLS
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.gamma) and self.gamma > 0.0):
+            raise ConfigError(f"loss setting gamma is {self.gamma}; give a finite number above 0")
+        for name in ("queue_length", "depth_stride", "volume_cells"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"loss setting {name} is {getattr(self, name)}; give at least 1")
