@@ -6,13 +6,14 @@ people = Predictor.load().predict([image])[0]  # image: (H, W, 3) uint8 RGB
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -27,18 +28,22 @@ from mili_core.body import (
     project,
     translation_from_weak,
 )
-from mili_core.body.fit_betas import fit_betas
+from mili_core.compat.raw import RawFeatures, RawOutput, last_pixels, raw_output, single_precision
+from mili_core.config import Branch
 from mili_core.detections import Detections
-from mili_core.errors import BodyError, ConfigError
-from mili_core.letterbox import Letterboxed, letterbox
+from mili_core.errors import ConfigError, ImageError, WeightsError
+from mili_core.letterbox import Letterboxed
+from mili_core.modes import CRMH_SCORE_THRESHOLD, Compat, LrMode, LrScale, Mode, chosen_mode
+from mili_core.nets.mask_head import inside, probability_at
 from mili_core.nets.mili import Mili, People
 from mili_core.protocol import ModelIdentity, PersonPredictor
+from mili_core.regressed import BodyMismatch, regressed_body
 from mili_core.weights import Weights, load_into, read_weights
 
-__all__ = ["Detections", "ModelIdentity", "PersonPredictor", "Predictor"]
+__all__ = ["Detections", "ModelIdentity", "PersonPredictor", "Predictor", "RawFeatures", "RawOutput"]
 
-BodyMismatch = Literal["refuse", "fit"]
 IMAGES_AT_ONCE = 2  # bounds the memory of activations; speed on a CPU hardly depends on it
+DEFAULT_MODE = Mode()
 LEAST_SCALE = 0.05  # of the weak camera: a body farther than 40 box heights is a broken regression
 
 
@@ -53,16 +58,32 @@ class Predictor:
         *,
         score_threshold: float | None = None,
         body_mismatch: BodyMismatch = "refuse",
+        mode: Mode = DEFAULT_MODE,
     ) -> None:
-        self._regressed = regressed_body(weights, body, body_mismatch)
+        if weights.holds != "model":
+            raise WeightsError(
+                f"weights {weights.sha256[:12]} hold a {weights.holds} only: a start for mili train-mili"
+            )
+        mode.check(weights.config)
+        self._regressed = regressed_body(weights, body, body_mismatch, stand_in=mode.compat is not None)
         self._model = Mili(weights.config)
         load_into(self._model, weights)
         self._model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._body, self._arrays = SkinnedBody(body).to(device), body
-        self._device = device
-        self._threshold = weights.score_threshold if score_threshold is None else score_threshold
-        betas_source = "model" if self._regressed is None else "fit"
-        self._identity = ModelIdentity(weights.config.name, weights.sha256, body.name, body.sha256, betas_source)
+        self._body = SkinnedBody(body).to(device)
+        self._device, self._mode = device, mode
+        recommended = weights.score_threshold if mode.compat is None else CRMH_SCORE_THRESHOLD
+        self._threshold = recommended if score_threshold is None else score_threshold
+        betas_source = "model" if self._regressed.source is None else "fit"
+        name = weights.config.name + mode.suffix
+        stand_in = self._regressed.stand_in
+        whose = (weights.body_name, weights.body_sha256) if stand_in else (body.name, body.sha256)
+        self._identity = ModelIdentity(name, weights.sha256, *whose, betas_source)
+        if stand_in:
+            warnings.warn(
+                f"these weights regress the body {weights.body_name!r}, which is not given: joints are those of the "
+                f"body {body.name!r} at its mean shape; mili convert-body makes body=FILE.npz of your own SMPL file",
+                stacklevel=3,
+            )
 
     @staticmethod
     def load(
@@ -72,6 +93,10 @@ class Predictor:
         *,
         score_threshold: float | None = None,
         body_mismatch: BodyMismatch = "refuse",
+        branch: Branch | None = None,
+        lr_mode: LrMode = "native",
+        lr_scale: LrScale = "large",
+        compat: Compat | None = None,
     ) -> Predictor:
         """Gives a predictor.
 
@@ -82,10 +107,16 @@ class Predictor:
             score_threshold: least detection score in 0..1; None means the one that the weights recommend.
             body_mismatch: what to do with a body that the weights do not regress: "refuse", or "fit": keep the
                 rotations and give the betas of that body whose resting joints are as far apart.
+            branch: "lr" (the default) or "hr", which gives no masks.
+            lr_mode: "native" pixels, or "degrade" to the paper's low resolution first (LR branch).
+            lr_scale: which low resolution, "large" or "small"; see `mili_core.modes.Mode`.
+            compat: "crmh" keeps to what CRMH's released code computes; for weights converted from it. Give the SMPL
+                body that they regress: without it joints are those of the open body's mean shape, with a warning.
 
         Raises:
             MissingFileError, WeightsError, BodyError, ConfigError: one line each, with the remedy.
         """
+        mode = chosen_mode(branch, lr_mode, lr_scale, compat)
         stored = read_weights(None if weights is None else Path(weights))
         return Predictor(
             stored,
@@ -93,6 +124,7 @@ class Predictor:
             resolve_device(device),
             score_threshold=score_threshold,
             body_mismatch=body_mismatch,
+            mode=mode,
         )
 
     @property
@@ -100,34 +132,57 @@ class Predictor:
         """Which model this is."""
         return self._identity
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    def predict(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        *,
+        branch: Branch | None = None,
+        lr_mode: LrMode | None = None,
+    ) -> list[Detections]:
         """Gives the people of each image, in px of that image; see `PersonPredictor.predict`.
+
+        Args:
+            images: each (H, W, 3) uint8.
+            branch, lr_mode: for this call; None means as loaded.
 
         Raises:
             ImageError: an image is not uint8 (H, W, 3) or has no pixels.
+            ConfigError: a branch or mode that is unknown or contradicts the other settings.
         """
-        boxed = [letterbox(image) for image in images]
+        mode = replace(self._mode, branch=branch or self._mode.branch, lr_mode=lr_mode or self._mode.lr_mode)
+        boxed = [_fitted(number, image, mode) for number, image in enumerate(images)]
         found: list[Detections] = []
         for first in range(0, len(boxed), IMAGES_AT_ONCE):
-            found += self._predict_some(boxed[first : first + IMAGES_AT_ONCE])
+            found += self._predict_some(boxed[first : first + IMAGES_AT_ONCE], mode)
         return found
 
+    def prepare(self, image: NDArray[np.uint8]) -> Float[Tensor, "3 512 832"]:
+        """Gives an image, (H, W, 3) uint8 RGB, as the model sees it: fitted, normalised, then padded with 0."""
+        return self._canvas([self._mode.fit(image)])[0]
+
+    def forward_raw(self, image: Float[Tensor, "3 512 832"], size: tuple[int, int] | None = None) -> RawOutput:
+        """Gives the model's own numbers for one normalised network image, in single precision.
+
+        Args:
+            image: of `prepare`.
+            size: (height, width) of the image without its padding; None measures it, see `raw_output`.
+
+        Raises:
+            ImageError: another shape or dtype, or values that are not finite.
+        """
+        return raw_output(self._model, image.to(self._device), self._threshold, self._mode.branch, size)
+
     @torch.inference_mode()
-    def _predict_some(self, images: Sequence[Letterboxed]) -> list[Detections]:
+    def _predict_some(self, images: Sequence[Letterboxed], mode: Mode) -> list[Detections]:
         canvas = self._canvas(images)
         sizes = [(image.pixels.shape[0], image.pixels.shape[1]) for image in images]
-        with torch.autocast(self._device.type, torch.bfloat16):
-            people = self._model(canvas, sizes, self._threshold)
+        precision = torch.autocast(self._device.type, torch.bfloat16) if mode.compat is None else single_precision()
+        with precision:
+            people = self._model(canvas, sizes, self._threshold, mode.branch)
         return [
-            self._detections(_of_image(people, number), image, size)
+            self._detections(people.of_image(number), image, size)
             for number, (image, size) in enumerate(zip(images, sizes, strict=True))
         ]
-
-    def _betas(self, betas: Float[Tensor, "n 10"]) -> Float[Tensor, "n 10"]:
-        """Returns betas of the body in use."""
-        if self._regressed is None:
-            return betas
-        return torch.from_numpy(fit_betas(self._regressed, self._arrays, _numpy(betas))).to(betas)
 
     def _canvas(self, images: Sequence[Letterboxed]) -> Float[Tensor, "n 3 512 832"]:
         config = self._model.config
@@ -141,48 +196,32 @@ class Predictor:
 
     def _detections(self, people: People, image: Letterboxed, size: tuple[int, int]) -> Detections:
         """Returns one image's people in its own px."""
-        state = people.bodies
-        cam = torch.cat((state.cam[:, :1].clamp(min=LEAST_SCALE), state.cam[:, 1:]), dim=1)
-        transl = translation_from_weak(cam, people.boxes_xyxy)
-        betas = self._betas(state.betas)
-        joints = self._body.joints(betas, state.rotmats)
+        state, config = people.bodies, self._model.config
+        least = LEAST_SCALE if self._mode.compat is None else -math.inf
+        cam = torch.cat((state.cam[:, :1].clamp(min=least), state.cam[:, 1:]), dim=1)
+        head_boxes = last_pixels(people.boxes_xyxy) if config.inclusive_boxes else people.boxes_xyxy
+        transl = translation_from_weak(cam, head_boxes)
+        betas = self._regressed.betas(state.betas)
+        joints = self._body.joints(self._regressed.joint_betas(betas), state.rotmats)
         pixels = project(joints + transl[:, None], FOCAL_PX, (NETWORK_WIDTH / 2, NETWORK_HEIGHT / 2))
-        masks = torch.sigmoid(people.mask_logits)
-        confidence = _probability_at(masks, people.boxes_xyxy, pixels, size)
         boxes = people.boxes_xyxy / image.scale
+        masks = None if people.mask_logits is None else torch.sigmoid(people.mask_logits)
+        # Without masks nothing is known of what hides a joint: 1 within the image.
+        seen = inside(pixels, size)
+        confidence = seen if masks is None else seen * probability_at(masks, people.boxes_xyxy, pixels)
         return Detections(
             boxes_xyxy=_numpy(boxes),
             scores=_numpy(people.scores),
             rotmats=_numpy(state.rotmats),
             betas=_numpy(betas),
             cam_crop=_numpy(cam),
-            crop_boxes_xyxy=_numpy(boxes),
+            crop_boxes_xyxy=_numpy(head_boxes / image.scale),
             transl_m=_numpy(transl),
             joints2d=_numpy(torch.cat((pixels / image.scale, confidence[..., None]), dim=2)),
             joints3d_m=_numpy(joints - joints[:, :1]),
-            masks=_numpy(masks),
-            mask_boxes_xyxy=_numpy(boxes),
+            masks=None if masks is None else _numpy(masks),
+            mask_boxes_xyxy=None if masks is None else _numpy(boxes),
         )
-
-
-def regressed_body(weights: Weights, body: BodyModel, mismatch: BodyMismatch) -> BodyModel | None:
-    """Gives the body that the weights regress where it is not `body` itself and betas shall be fitted, else None.
-
-    Raises:
-        BodyError: the bodies differ and mismatch is "refuse", or the regressed body is not at hand.
-    """
-    if body.sha256 == weights.body_sha256:
-        return None
-    named = f"{weights.body_name!r} ({weights.body_sha256[:12]})"
-    if mismatch == "refuse":
-        raise BodyError(
-            f"body {body.name!r} ({body.sha256[:12]}) is not the one that the weights regress, {named}; leave --body "
-            "out, use weights made for it, or give --body-mismatch fit"
-        )
-    shipped = load_body()
-    if shipped.sha256 != weights.body_sha256:
-        raise BodyError(f"betas can be fitted from the shipped body only, and the weights regress {named}")
-    return shipped
 
 
 def resolve_device(device: str) -> torch.device:
@@ -204,29 +243,11 @@ def resolve_device(device: str) -> torch.device:
         raise ConfigError(f"device {device!r} is unknown; give auto, cpu or cuda[:n]") from error
 
 
-def _of_image(people: People, number: int) -> People:
-    rows = (people.image_index == number).nonzero()[:, 0]
-    bodies = type(people.bodies)(people.bodies.rotmats[rows], people.bodies.betas[rows], people.bodies.cam[rows])
-    return People(
-        people.boxes_xyxy[rows], people.scores[rows], people.image_index[rows], people.mask_logits[rows], bodies
-    )
-
-
-def _probability_at(
-    masks: Float[Tensor, "n 28 28"],
-    boxes: Float[Tensor, "n 4"],
-    points: Float[Tensor, "n k 2"],
-    size: tuple[int, int],
-) -> Float[Tensor, "n k"]:
-    """Returns the mask probability at points (bilinear), 0 outside the box or outside the image."""
-    if len(boxes) == 0:
-        return points[..., 0]
-    relative = (points - boxes[:, None, :2]) / (boxes[:, None, 2:] - boxes[:, None, :2]).clamp(min=1e-3)
-    inside = ((relative >= 0) & (relative < 1)).all(dim=2)
-    inside &= (points >= 0).all(dim=2) & (points[..., 0] < size[1]) & (points[..., 1] < size[0])
-    grid = (relative * 2 - 1).clamp(-2, 2)[:, None]
-    sampled = F.grid_sample(masks[:, None], grid, align_corners=False, padding_mode="border")[:, 0, 0]
-    return sampled * inside
+def _fitted(number: int, image: NDArray[np.uint8], mode: Mode) -> Letterboxed:
+    try:
+        return mode.fit(image)
+    except ImageError as error:
+        raise ImageError(f"image {number} of those given: {error}") from error
 
 
 def _numpy(tensor: Tensor) -> NDArray[np.float32]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
-from mili_core.errors import WeightsError
+from mili_core.errors import ConfigError, WeightsError
+
+Backbone = Literal["efficientnet_lite0", "resnet50"]
+Branch = Literal["hr", "lr"]
+RestorationUse = Literal["replace", "aux"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Sizes of the two-stage model. The defaults are `mili_lite`.
+    """Sizes, parts and conventions of the two-stage model. The defaults are `mili_lite`.
+
+    A part that is switched off does not exist: the model has no such tensors, and weights made for it hold none.
 
     Attributes:
         name: what weights call this configuration.
@@ -28,10 +34,22 @@ class ModelConfig:
         body_dropout: of its fully connected layers in training; the light head is too narrow for CRMH's .5.
         body_iterations: refinements of the SMPL state (CRMH: 3).
         max_people: people kept an image.
+        attention: branches with a spatial attention of their own (paper eq. 1); for any other it is the identity.
+        mask_network: whether the LR branch predicts masks (paper section 3.2).
+        restoration: whether the LR branch restores the pyramid's top level (section 3.3).
+        restoration_use: "replace": what is restored takes the place of P5; "aux": it serves its loss alone.
+        class_boxes: the box head regresses one box a class, background first, instead of the person's only.
+        round_anchors: anchors have whole px.
+        inclusive_boxes: a box ends in its last pixel: none is narrower than 1 px, and the weak camera measures from
+            first to last pixel. Boxes are half-open in every interface all the same.
+        roi_half_pixel: the value of feature cell i holds at (i + .5) x stride, not at i x stride.
+
+    Raises:
+        ConfigError: an unknown backbone, branch or use of the restoration, or a size below 1.
     """
 
     name: str = "mili_lite"
-    backbone: str = "efficientnet_lite0"
+    backbone: Backbone = "efficientnet_lite0"
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
     fpn_channels: int = 64
@@ -51,14 +69,36 @@ class ModelConfig:
     body_dropout: float = 0.1
     body_iterations: int = 3
     max_people: int = 100
+    attention: tuple[Branch, ...] = ("hr", "lr")
+    mask_network: bool = True
+    restoration: bool = True
+    restoration_use: RestorationUse = "replace"
+    class_boxes: bool = False
+    round_anchors: bool = False
+    inclusive_boxes: bool = False
+    roi_half_pixel: bool = True
+
+    def __post_init__(self) -> None:
+        _one_of("backbone", self.backbone, get_args(Backbone))
+        _one_of("restoration_use", self.restoration_use, get_args(RestorationUse))
+        for branch in self.attention:
+            _one_of("attention", branch, get_args(Branch))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise ConfigError(f"the model's {field.name} is {value}; it is at least 1")
 
     def to_json(self) -> str:
         """Returns the configuration as JSON with sorted keys (stored in the weights' metadata)."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @staticmethod
-    def from_json(text: str) -> ModelConfig:
+    def from_json(text: str, *, format_1: bool = False) -> ModelConfig:
         """Returns the configuration in `text`.
+
+        Args:
+            text: of `to_json`.
+            format_1: the text is of the first format of weights, which had no settings for parts and conventions.
 
         Raises:
             WeightsError: no JSON object, unknown or missing settings, or values of other types.
@@ -69,19 +109,41 @@ class ModelConfig:
             raise WeightsError(f"the model's configuration is not JSON ({error})") from error
         if not isinstance(raw, dict):
             raise WeightsError(f"the model's configuration is a JSON {type(raw).__name__}, not an object")
-        if odd := sorted(set(raw) ^ {field.name for field in fields(ModelConfig)}):
+        stored = {**FORMAT_1_SETTINGS, **raw} if format_1 else raw
+        if odd := sorted(set(stored) ^ {field.name for field in fields(ModelConfig)}):
             raise WeightsError(f"made for another version: settings {odd} differ; retrain or convert the weights")
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         for field in fields(ModelConfig):
             if not _same_kind(values[field.name], field.default):
                 raise WeightsError(f"the model's configuration: {field.name} cannot be {values[field.name]!r}")
-        return ModelConfig(**values)
+        try:
+            return ModelConfig(**values)
+        except ConfigError as error:
+            raise WeightsError(str(error)) from error
+
+
+# What weights of the first format are: made before these settings, with one branch and all of its parts.
+FORMAT_1_SETTINGS: dict[str, object] = {
+    "attention": ["lr"],
+    "mask_network": True,
+    "restoration": True,
+    "restoration_use": "replace",
+    "class_boxes": False,
+    "round_anchors": False,
+    "inclusive_boxes": False,
+    "roi_half_pixel": True,
+}
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"the model's {name} cannot be {value!r}; it is one of {', '.join(known)}")
 
 
 def _same_kind(value: object, default: object) -> bool:
-    """True where `value` has the type of `default`; whole numbers are floats too, tuples hold numbers."""
+    """True where `value` has the type of `default`; whole numbers are floats too; tuples hold what the default does."""
     if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(_same_kind(each, 0.0) for each in value)
+        return isinstance(value, tuple) and all(_same_kind(each, default[0]) for each in value)
     if isinstance(default, float):
         return isinstance(value, float | int) and not isinstance(value, bool)
     return type(value) is type(default)
@@ -104,4 +166,16 @@ MILI_R50 = ModelConfig(
     body_channels=256,
     body_fc=1024,
     body_dropout=0.5,
+)
+
+# CRMH as its authors released it: the paper's starting point, which has none of MILI's parts (CRMH spec, section 1).
+CRMH_R50 = replace(
+    MILI_R50,
+    attention=(),
+    mask_network=False,
+    restoration=False,
+    class_boxes=True,
+    round_anchors=True,
+    inclusive_boxes=True,
+    roi_half_pixel=False,
 )

@@ -28,7 +28,7 @@ class Detections:
         cam_crop: (N, 3) weak camera (s, tx, ty) relative to `crop_boxes_xyxy`.
         crop_boxes_xyxy: (N, 4) boxes that the body head looked at.
         transl_m: (N, 3) metres, in the image's own virtual camera (see mili_core.body.camera).
-        joints2d: (N, 24, 3) x, y, confidence (mask probability at the joint, 0 outside the image).
+        joints2d: (N, 24, 3) x, y, confidence (mask probability at the joint, 1 without masks, 0 outside the image).
         joints3d_m: (N, 24, 3) metres, root-relative, camera axes (x right, y down, z forward).
         masks: (N, 28, 28) probabilities on `mask_boxes_xyxy`, or None.
         mask_boxes_xyxy: (N, 4), or None exactly when masks is None.

@@ -25,11 +25,12 @@ class Letterboxed:
     scale: float
 
 
-def letterbox(image: NDArray[np.uint8]) -> Letterboxed:
+def letterbox(image: NDArray[np.uint8], *, always_linear: bool = False) -> Letterboxed:
     """Gives the image scaled, aspect kept, so that it just fits the canvas.
 
     Args:
         image: (H, W, 3) uint8.
+        always_linear: shrink without averaging, too, as CRMH does (fine detail aliases).
 
     Raises:
         ImageError: another dtype or shape, or no pixels.
@@ -40,7 +41,7 @@ def letterbox(image: NDArray[np.uint8]) -> Letterboxed:
     size = (min(int(width * scale + 0.5), NETWORK_WIDTH), min(int(height * scale + 0.5), NETWORK_HEIGHT))
     if size == (width, height):
         return Letterboxed(np.ascontiguousarray(image), scale)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if scale < 1 and not always_linear else cv2.INTER_LINEAR
     resized = cv2.resize(image, (max(size[0], 1), max(size[1], 1)), interpolation=interpolation)
     return Letterboxed(np.asarray(resized, dtype=np.uint8), scale)
 

@@ -1,4 +1,8 @@
-"""Weights on disk: safetensors with the configuration and the body in the metadata, loaded strictly."""
+"""Weights on disk: safetensors with the configuration and the body in the metadata, loaded strictly.
+
+Format 2 names the parts and conventions of the model in its configuration. Format 1 had none of these settings and is
+read as what it was: one branch, "lr", with all of its parts.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from mili_core.config import ModelConfig
 from mili_core.errors import MissingFileError, WeightsError
+from mili_core.nets.mili import Mili
 
 SHIPPED = Path(__file__).parent / "weights" / "mili_lite.safetensors"
-FORMAT = "mili-weights-1"
+FORMAT_1, FORMAT = "mili-weights-1", "mili-weights-2"
+COUNTER = "num_batches_tracked"  # of batch normalisation; inference does not need it, so no file holds it
+
+Holds = Literal["model", "backbone"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +40,7 @@ class Weights:
         score_threshold: the detection score recommended by whoever trained them (chosen on validation photos).
         sha256: hex digest of the file.
         notes: free text of training (data, minutes), JSON.
+        holds: "model", or "backbone" where a training shall start from these tensors and new heads.
     """
 
     config: ModelConfig
@@ -40,11 +50,12 @@ class Weights:
     score_threshold: float
     sha256: str
     notes: str
+    holds: Holds = "model"
 
 
 def save_weights(
     path: Path,
-    model: nn.Module,
+    model: Mili,
     config: ModelConfig,
     *,
     body_name: str,
@@ -53,11 +64,34 @@ def save_weights(
     notes: Mapping[str, object],
 ) -> None:
     """Writes the model's state as fp16 safetensors (integer buffers unchanged), whole or not at all."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    halved = {n: value.half() if value.is_floating_point() else value for n, value in model.state_dict().items()}
+    save_tensors(
+        path,
+        halved,
+        config,
+        body_name=body_name,
+        body_sha256=body_sha256,
+        score_threshold=score_threshold,
+        notes=notes,
+    )
+
+
+def save_tensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    config: ModelConfig,
+    *,
+    body_name: str,
+    body_sha256: str,
+    score_threshold: float,
+    notes: Mapping[str, object],
+    holds: Holds = "model",
+) -> None:
+    """Writes tensors as they are (counters of batch normalisation left out), whole or not at all.
+
+    Raises:
+        WeightsError: the file or its folder cannot be written.
+    """
     metadata = {
         "format": FORMAT,
         "config": config.to_json(),
@@ -65,11 +99,16 @@ def save_weights(
         "body_sha256": body_sha256,
         "score_threshold": repr(score_threshold),
         "notes": json.dumps(notes, sort_keys=True),
+        "holds": holds,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = {name: value.contiguous().cpu() for name, value in tensors.items() if not name.endswith(COUNTER)}
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata)
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(stored, partial, metadata)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"weights {path}: cannot be written ({error}); name another folder or free space") from error
 
 
 def read_weights(path: Path | None = None) -> Weights:
@@ -87,21 +126,26 @@ def read_weights(path: Path | None = None) -> Weights:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"weights {path}: not a safetensors file ({error}); pickles are never loaded") from error
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"weights {path}: made by another program (format {metadata.get('format')!r}, not {FORMAT})")
+        raise WeightsError(
+            f"weights {path}: not a safetensors file ({error}); pickles are never loaded, mili convert-weights turns "
+            "those that it knows into weights"
+        ) from error
+    version = metadata.get("format")
+    if version not in {FORMAT_1, FORMAT}:
+        raise WeightsError(f"weights {path}: made by another program (format {version!r}, not {FORMAT})")
     broken = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
     if broken:
         raise WeightsError(f"weights {path}: {broken[0]} and {len(broken) - 1} more hold values that are not finite")
     try:
         return Weights(
-            config=ModelConfig.from_json(metadata["config"]),
+            config=ModelConfig.from_json(metadata["config"], format_1=version == FORMAT_1),
             tensors={name: value.float() if value.is_floating_point() else value for name, value in tensors.items()},
             body_name=metadata["body_name"],
             body_sha256=metadata["body_sha256"],
             score_threshold=_share(metadata["score_threshold"]),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             notes=metadata["notes"],
+            holds="model" if version == FORMAT_1 else _holds(metadata["holds"]),
         )
     except WeightsError as error:
         raise WeightsError(f"weights {path}: {error}") from error
@@ -118,19 +162,56 @@ def _share(text: str) -> float:
     return value
 
 
-def load_into(model: nn.Module, weights: Weights) -> None:
+def _holds(text: str) -> Holds:
+    for known in get_args(Holds):
+        if text == known:
+            return known  # type: ignore[no-any-return]  # get_args gives the literal's own values
+    raise ValueError(f"holds {text!r} is neither model nor backbone")
+
+
+def load_into(model: Mili, weights: Weights) -> None:
     """Copies the tensors into the model; names and shapes must match exactly.
 
+    Only what either side declares absent may differ: a part that the weights' configuration or `holds` leaves out
+    keeps the model's initial values (an attention or a restoration is then the identity), and a part that the
+    model's configuration leaves out is not read.
+
     Raises:
-        WeightsError: the first few names that are missing, unknown or of another shape.
+        WeightsError: the backbones differ, or the first few names that are missing, unknown or of another shape.
     """
-    own = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
-    missing, unknown = sorted(set(own) - set(weights.tensors)), sorted(set(weights.tensors) - set(own))
-    shapes = [name for name in own if name in weights.tensors and own[name].shape != weights.tensors[name].shape]
+    label, given, wanted = f"weights {weights.sha256[:12]}", weights.config, model.config
+    if given.backbone != wanted.backbone:
+        raise WeightsError(f"{label} are of {given.name} ({given.backbone}), not of {wanted.name} ({wanted.backbone})")
+    absent = _absent(given) if weights.holds == "model" else ()
+    foreign = {name for name in weights.tensors if name.startswith(absent) or not _held(name, weights.holds)}
+    unread = {name for name in weights.tensors if name.startswith(_absent(wanted))} - foreign
+    own = {
+        name: value
+        for name, value in model.state_dict().items()
+        if not name.endswith(COUNTER) and not name.startswith(absent) and _held(name, weights.holds)
+    }
+    stored = set(weights.tensors) - unread
+    missing, unknown = sorted(set(own) - stored), sorted((stored - set(own)) | foreign)
+    shapes = [name for name in own if name in stored and own[name].shape != weights.tensors[name].shape]
     for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes)):
         if names:
             listed = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
-            raise WeightsError(f"weights {weights.sha256[:12]}: {len(names)} tensors {what} ({listed})")
+            raise WeightsError(f"{label}: {len(names)} tensors {what} ({listed})")
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(weights.tensors[name])
+
+
+def _held(name: str, holds: Holds) -> bool:
+    return holds == "model" or name.startswith("backbone.")
+
+
+def _absent(config: ModelConfig) -> tuple[str, ...]:
+    """Returns how the names of the parts begin that a configuration switches off."""
+    present = {
+        "attention.hr.": "hr" in config.attention,
+        "attention.lr.": "lr" in config.attention,
+        "mask_head.": config.mask_network,
+        "restoration.": config.restoration,
+    }
+    return tuple(prefix for prefix, there in present.items() if not there)

@@ -33,10 +33,11 @@ def iou(a: Float[Tensor, "*b n 4"], b: Float[Tensor, "*b m 4"]) -> Float[Tensor,
     return common / union.clamp(min=1e-9)
 
 
-def clip(boxes: Float[Tensor, "*n 4"], width: float, height: float) -> Float[Tensor, "*n 4"]:
-    """Returns boxes cut to [0, width] x [0, height]."""
-    limit = boxes.new_tensor((width, height, width, height))
-    return torch.minimum(boxes.clamp(min=0), limit)
+def clip(boxes: Float[Tensor, "*n 4"], width: float, height: float, least: float = 0.0) -> Float[Tensor, "*n 4"]:
+    """Returns boxes cut to [0, width] x [0, height], each of which has `least` px on the far side of every edge."""
+    high = boxes.new_tensor((width - least, height - least, width, height))
+    low = boxes.new_tensor((0.0, 0.0, least, least))
+    return torch.minimum(torch.maximum(boxes, low), high)
 
 
 def encode(boxes: Float[Tensor, "n 4"], anchors: Float[Tensor, "n 4"], stds: tuple[float, ...]) -> Float[Tensor, "n 4"]:

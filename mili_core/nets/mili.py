@@ -1,4 +1,7 @@
-"""MILI's two-stage model: the composition (paper Fig. 2, the low-resolution branch)."""
+"""MILI's two-stage model: the composition (paper Fig. 2).
+
+Two branches share every weight but the spatial attention; masks and restoration are the low-resolution branch's only.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from mili_core.config import ModelConfig
+from mili_core.config import Branch, ModelConfig
 from mili_core.nets import box_head, mask_head, smpl_head
 from mili_core.nets.attention import SpatialAttention
 from mili_core.nets.box_head import BoxHead, detect
@@ -31,15 +34,22 @@ class People:
         boxes_xyxy: (N, 4) half-open.
         scores: (N,).
         image_index: (N,).
-        mask_logits: (N, 28, 28) on the boxes.
+        mask_logits: (N, 28, 28) on the boxes, or None on the HR branch and without a mask network.
         bodies: their SMPL states.
     """
 
     boxes_xyxy: Tensor
     scores: Tensor
     image_index: Tensor
-    mask_logits: Tensor
+    mask_logits: Tensor | None
     bodies: BodyState
+
+    def of_image(self, number: int) -> People:
+        """Returns the people of one image."""
+        rows = (self.image_index == number).nonzero()[:, 0]
+        bodies = BodyState(self.bodies.rotmats[rows], self.bodies.betas[rows], self.bodies.cam[rows])
+        masks = None if self.mask_logits is None else self.mask_logits[rows]
+        return People(self.boxes_xyxy[rows], self.scores[rows], self.image_index[rows], masks, bodies)
 
 
 class Mili(nn.Module):
@@ -48,20 +58,29 @@ class Mili(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.attention = nn.ModuleDict({"lr": SpatialAttention()})
+        self.attention = nn.ModuleDict({branch: SpatialAttention() for branch in config.attention})
         self.backbone = EfficientNetLite0() if config.backbone == "efficientnet_lite0" else ResNet50()
         self.neck = FeaturePyramid(self.backbone.channels, config.fpn_channels)
-        self.restoration = Restoration(config.fpn_channels)
+        self.restoration = Restoration(config.fpn_channels) if config.restoration else None
         self.rpn = RegionProposals(config)
         self.box_head = BoxHead(config)
-        self.mask_head = MaskHead(config)
+        self.mask_head = MaskHead(config) if config.mask_network else None
         self.smpl_head = SmplHead(config)
 
-    def features(self, images: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
-        """Returns P2..P5 of normalised, zero-padded images; P5 is restored."""
-        levels: list[Tensor] = self.neck(self.backbone(self.attention["lr"](images)))
-        levels[-1] = self.restoration(levels[-1])
-        return levels
+    def features(self, images: Float[Tensor, "n 3 h w"], branch: Branch = "lr") -> list[Tensor]:
+        """Returns P2..P5 of normalised, zero-padded images; P5 is restored on the LR branch."""
+        levels: list[Tensor] = self.neck(self.backbone(self.attend(images, branch)))
+        return self.restored(levels, branch)
+
+    def attend(self, images: Float[Tensor, "n 3 h w"], branch: Branch) -> Float[Tensor, "n 3 h w"]:
+        """Returns images after the branch's attention, or as they are where it has none."""
+        return self.attention[branch](images) if branch in self.attention else images
+
+    def restored(self, levels: list[Tensor], branch: Branch) -> list[Tensor]:
+        """Returns P2..P5 with the top restored where the branch's heads shall see it so."""
+        if branch == "hr" or self.restoration is None or self.config.restoration_use == "aux":
+            return levels
+        return [*levels[:-1], self.restoration(levels[-1])]
 
     def proposals(self, levels: Sequence[Tensor]) -> RpnOutput:
         """Returns the proposal network's output on P2..P6."""
@@ -72,22 +91,41 @@ class Mili(nn.Module):
         self, levels: Sequence[Tensor], boxes: Float[Tensor, "n 4"], image_index: Int64[Tensor, " n"], side: int
     ) -> Float[Tensor, "n c side side"]:
         """Returns RoI features of boxes (network px)."""
-        return roi_align(levels, boxes, image_index, side)
+        return roi_align(levels, boxes, image_index, side, half_pixel=self.config.roi_half_pixel)
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, "n 3 h w"], sizes: Sequence[tuple[int, int]], threshold: float) -> People:
+    def forward(
+        self,
+        images: Float[Tensor, "n 3 h w"],
+        sizes: Sequence[tuple[int, int]],
+        threshold: float,
+        branch: Branch = "lr",
+    ) -> People:
         """Gives everyone in a batch of network images.
 
         Args:
             images: normalised, zero-padded.
             sizes: (height, width) of each image without its padding, network px.
             threshold: least detection score.
+            branch: "lr", or "hr" for the branch that teaches it.
 
         Returns:
             People, image by image, best first within an image.
         """
-        levels = self.features(images)
+        levels = self.features(images, branch)
         proposals = propose(self.proposals(levels), sizes, self.config)
+        return self.people(levels, proposals, sizes, threshold, branch)
+
+    @torch.no_grad()
+    def people(
+        self,
+        levels: Sequence[Tensor],
+        proposals: list[Float[Tensor, "_ 4"]],
+        sizes: Sequence[tuple[int, int]],
+        threshold: float,
+        branch: Branch = "lr",
+    ) -> People:
+        """Gives everyone whom the heads find among each image's proposals; other arguments as of `forward`."""
         index = _image_index(proposals)
         counts = [len(one) for one in proposals]
         logits, deltas = self.box_head(self.rois(levels, torch.cat(proposals), index, box_head.SIDE))
@@ -97,10 +135,11 @@ class Mili(nn.Module):
         ]
         boxes = torch.cat([one[0] for one in found])
         image_index = _image_index([one[0] for one in found])
-        people = self.rois(levels, boxes, image_index, smpl_head.SIDE)
+        rois = self.rois(levels, boxes, image_index, smpl_head.SIDE)
         assert mask_head.SIDE == smpl_head.SIDE  # one RoIAlign feeds both heads
+        masks = self.mask_head(rois) if branch == "lr" and self.mask_head is not None else None
         scores = torch.cat([one[1] for one in found])
-        return People(boxes, scores, image_index, self.mask_head(people), self.smpl_head(people))
+        return People(boxes, scores, image_index, masks, self.smpl_head(rois))
 
 
 def _image_index(parts: Sequence[Tensor]) -> Int64[Tensor, " n"]:

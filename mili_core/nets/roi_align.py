@@ -6,6 +6,7 @@ all levels and images form one table of vectors, so there is no loop over boxes,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -31,6 +32,8 @@ def roi_align(
     boxes: Float[Tensor, "n 4"],
     image_index: Int64[Tensor, " n"],
     side: int,
+    *,
+    half_pixel: bool = True,
 ) -> Float[Tensor, "n c side side"]:
     """Gives `side` x `side` features of each box from its pyramid level.
 
@@ -39,10 +42,11 @@ def roi_align(
         boxes: half-open xyxy, network px.
         image_index: image of each box.
         side: output cells a side.
+        half_pixel: the value of feature cell i holds at (i + .5) x stride; else at i x stride, as in the first
+            version of the operation, where samples more than one cell beyond the map count as 0.
 
     Returns:
-        (N, C, side, side) float32. The value of feature cell i holds at (i + .5) x stride; samples beyond the
-        map repeat its border.
+        (N, C, side, side) float32. Samples beyond the map repeat its border.
     """
     images, channels = features[0].shape[:2]
     sizes = torch.tensor([feature.shape[2:] for feature in features], device=boxes.device)
@@ -54,8 +58,10 @@ def roi_align(
     strides = boxes.new_tensor(STRIDES)[levels]
     height, width = sizes[levels].unbind(1)
     start = first[levels] + image_index * cells[levels]
-    rows, row_weights = _lines(boxes[:, 1], boxes[:, 3], strides, height, side)
-    columns, column_weights = _lines(boxes[:, 0], boxes[:, 2], strides, width, side)
+    shift = 0.5 if half_pixel else 0.0
+    reach = math.inf if half_pixel else 1.0
+    rows, row_weights = _lines(boxes[:, 1], boxes[:, 3], strides, height, side, shift=shift, reach=reach)
+    columns, column_weights = _lines(boxes[:, 0], boxes[:, 2], strides, width, side, shift=shift, reach=reach)
 
     # (N, side, side, row terms, column terms): the outer product of the two one-dimensional interpolations
     index = start[:, None, None, None, None] + (
@@ -75,15 +81,23 @@ def _lines(
     stride: Float[Tensor, " n"],
     size: Int64[Tensor, " n"],
     side: int,
+    *,
+    shift: float,
+    reach: float,
 ) -> tuple[Int64[Tensor, "n side terms"], Float[Tensor, "n side terms"]]:
-    """Returns the cells and weights whose sum is each bin's mean along one axis (2 terms a sample)."""
+    """Returns the cells and weights whose sum is each bin's mean along one axis (2 terms a sample).
+
+    Cell i lies at i + `shift`; what lies more than `reach` cells beyond the map weighs nothing.
+    """
     steps = (torch.arange(side * SAMPLES, device=low.device, dtype=low.dtype) + 0.5) / (side * SAMPLES)
-    at = (low[:, None] + (high - low)[:, None] * steps) / stride[:, None] - 0.5
-    at = torch.minimum(at.clamp(min=0), (size - 1).to(at.dtype)[:, None])
+    sampled = (low[:, None] + (high - low).clamp(min=0)[:, None] * steps) / stride[:, None] - shift
+    last = (size - 1).to(low.dtype)[:, None]
+    at = torch.minimum(sampled.clamp(min=0), last)
     floor = at.floor()
     fraction = at - floor
     cell = floor.long()
     after = torch.minimum(cell + 1, (size - 1)[:, None])
     index = torch.stack((cell, after), dim=-1).view(len(low), side, 2 * SAMPLES)
-    weights = torch.stack((1 - fraction, fraction), dim=-1).view(len(low), side, 2 * SAMPLES) / SAMPLES
+    near = (sampled >= -reach) & (sampled <= last + reach)
+    weights = torch.stack(((1 - fraction) * near, fraction * near), dim=-1).view(len(low), side, 2 * SAMPLES) / SAMPLES
     return index, weights

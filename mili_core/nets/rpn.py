@@ -41,7 +41,7 @@ class RegionProposals(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.scale, self.ratios = config.anchor_scale, config.anchor_ratios
+        self.scale, self.ratios, self.whole = config.anchor_scale, config.anchor_ratios, config.round_anchors
         self.conv = nn.Conv2d(config.fpn_channels, config.fpn_channels, 3, padding=1)
         self.logit = nn.Conv2d(config.fpn_channels, len(self.ratios), 1)
         self.delta = nn.Conv2d(config.fpn_channels, len(self.ratios) * 4, 1)
@@ -58,53 +58,69 @@ class RegionProposals(nn.Module):
             images, _, height, width = hidden.shape
             logits.append(self.logit(hidden).permute(0, 2, 3, 1).reshape(images, -1))
             deltas.append(self.delta(hidden).permute(0, 2, 3, 1).reshape(images, -1, 4))
-            anchors.append(grid_anchors(height, width, stride, self.scale, self.ratios).to(level.device))
+            grid = grid_anchors(height, width, stride, self.scale, self.ratios, whole=self.whole)
+            anchors.append(grid.to(level.device))
         sizes = tuple(len(one) for one in anchors)
         return RpnOutput(torch.cat(logits, 1).float(), torch.cat(deltas, 1).float(), torch.cat(anchors), sizes)
 
 
 def grid_anchors(
-    height: int, width: int, stride: int, scale: float, ratios: tuple[float, ...]
+    height: int, width: int, stride: int, scale: float, ratios: tuple[float, ...], *, whole: bool = False
 ) -> Float[Tensor, "anchors 4"]:
-    """Returns anchors of area (scale x stride)^2 around cell centres, row by row, ratio fastest."""
+    """Returns anchors of area (scale x stride)^2 around cell centres, row by row, ratio fastest.
+
+    With `whole`, the first and the last pixel of an anchor are rounded to whole px, halves to even.
+    """
     root = torch.tensor(ratios).sqrt()
     half = torch.stack((1 / root, root), dim=1) * (scale * stride / 2)
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    centre = torch.stack((x, y), dim=-1).reshape(-1, 1, 2) * stride
-    return torch.cat((centre - half, centre + half), dim=2).reshape(-1, 4)
+    cell = torch.cat((stride / 2 - half, stride / 2 + half), dim=1)
+    if whole:
+        last = torch.tensor((0.0, 0.0, 1.0, 1.0))
+        cell = torch.round(cell - last) + last
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    corner = torch.stack((x, y, x, y), dim=-1).reshape(-1, 1, 4) * stride
+    return (corner + cell).reshape(-1, 4)
 
 
-@torch.no_grad()
 def propose(
     output: RpnOutput, sizes: Sequence[tuple[int, int]], config: ModelConfig
 ) -> list[Float[Tensor, "proposals 4"]]:
+    """Gives each image's best proposals, as `ranked_proposals` does, without their logits."""
+    return [boxes for boxes, _ in ranked_proposals(output, sizes, config)]
+
+
+@torch.no_grad()
+def ranked_proposals(
+    output: RpnOutput, sizes: Sequence[tuple[int, int]], config: ModelConfig
+) -> list[tuple[Float[Tensor, "proposals 4"], Float[Tensor, " proposals"]]]:
     """Gives each image's best proposals.
 
     Args:
         output: of `RegionProposals`.
         sizes: (height, width) of each image without its padding, network px: boxes are clipped to it.
-        config: pre_nms, proposals, rpn_nms_iou.
+        config: pre_nms, proposals, rpn_nms_iou, inclusive_boxes.
 
     Returns:
-        For each image at most config.proposals boxes, best first.
+        For each image at most config.proposals boxes, best first, and their logits.
     """
-    images = len(sizes)
-    limits = output.logits.new_tensor([(width, height, width, height) for height, width in sizes])
+    least_px, least_kept_px = (1.0, 0.0) if config.inclusive_boxes else (0.0, MIN_SIDE)
+    low = output.logits.new_tensor((0.0, 0.0, least_px, least_px))
+    high = output.logits.new_tensor([(w - least_px, h - least_px, w, h) for h, w in sizes])
     boxes, scores = [], []
     for start, size in zip(_offsets(output), output.level_sizes, strict=True):
         best, index = output.logits[:, start : start + size].topk(min(config.pre_nms, size))
         index = index + start
         deltas = output.deltas.gather(1, index[..., None].expand(-1, -1, 4))
         level = decode(deltas, output.anchors[index], RPN_STDS)
-        level = torch.minimum(level.clamp(min=0), limits[:, None])
+        level = torch.minimum(torch.maximum(level, low), high[:, None])
         keep = keep_ranked(level, config.rpn_nms_iou)
-        keep &= ((level[..., 2:] - level[..., :2]) >= MIN_SIDE).all(dim=2)
+        keep &= ((level[..., 2:] - level[..., :2]) >= least_kept_px).all(dim=2)
         boxes.append(level)
         scores.append(best.masked_fill(~keep, -math.inf))
     ranked, order = torch.sort(torch.cat(scores, dim=1), dim=1, descending=True, stable=True)
     ranked_boxes = torch.cat(boxes, dim=1).gather(1, order[..., None].expand(-1, -1, 4))
     counts = (ranked[:, : config.proposals] > -math.inf).sum(dim=1).tolist()
-    return [ranked_boxes[image, :count] for image, count in zip(range(images), counts, strict=True)]
+    return [(ranked_boxes[image, :count], ranked[image, :count]) for image, count in enumerate(counts)]
 
 
 def _offsets(output: RpnOutput) -> list[int]:

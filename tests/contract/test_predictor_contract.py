@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from mili_core.api import Predictor
 from mili_core.body import load_body
-from mili_core.config import MILI_LITE
+from mili_core.config import CRMH_R50, MILI_LITE, Branch, ModelConfig
 from mili_core.detections import Detections
+from mili_core.modes import Compat, LrMode
 from mili_core.nets.mili import Mili
 from mili_core.protocol import ModelIdentity, PersonPredictor
 from mili_core.weights import save_weights
@@ -24,7 +25,17 @@ from tests import fakes
 TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
 
 
-def random_mili(score_threshold: float = 0.1) -> PersonPredictor:
+TINY_CRMH = replace(CRMH_R50, name="tiny", fpn_channels=8, box_fc=16, body_channels=8, body_fc=16)
+TINY_CRMH = replace(TINY_CRMH, pre_nms=100, proposals=100, max_people=20)
+
+
+def random_mili(
+    score_threshold: float = 0.1,
+    config: ModelConfig = TINY,
+    branch: Branch | None = None,
+    lr_mode: LrMode = "native",
+    compat: Compat | None = None,
+) -> PersonPredictor:
     """A small model with random weights that calls almost everything a person, or nothing where the threshold is 1."""
     torch.manual_seed(0)
     body = load_body()
@@ -32,20 +43,32 @@ def random_mili(score_threshold: float = 0.1) -> PersonPredictor:
         path = Path(folder) / "random.safetensors"
         save_weights(
             path,
-            Mili(TINY),
-            TINY,
+            Mili(config),
+            config,
             body_name=body.name,
             body_sha256=body.sha256,
             score_threshold=score_threshold,
             notes={},
         )
-        return Predictor.load(path, device="cpu")
+        threshold = score_threshold if compat else None
+        return Predictor.load(
+            path, device="cpu", score_threshold=threshold, branch=branch, lr_mode=lr_mode, compat=compat
+        )
+
+
+def random_crmh(score_threshold: float = 0.1) -> PersonPredictor:
+    """The same in CRMH's conventions and mode."""
+    return random_mili(score_threshold, TINY_CRMH, compat="crmh")
 
 
 # Each entry loads a model; a new model is one more line here.
 LOADERS: dict[str, Callable[[], PersonPredictor]] = {
     "fake": lambda: fakes.factory("cpu"),
     "random": random_mili,
+    "random, high resolution": lambda: random_mili(branch="hr"),
+    "random, degraded": lambda: random_mili(lr_mode="degrade"),
+    "random, without parts": lambda: random_mili(config=replace(TINY, mask_network=False, restoration=False)),
+    "random, CRMH": random_crmh,
     "shipped": lambda: Predictor.load(device="cpu"),
 }
 ROTATION_TOLERANCE = 1e-4
@@ -63,9 +86,8 @@ NOBODY = {
     "transl_m": (0, 3),
     "joints2d": (0, 24, 3),
     "joints3d_m": (0, 24, 3),
-    "masks": (0, 28, 28),
-    "mask_boxes_xyxy": (0, 4),
 }
+MASKS = {"masks": (0, 28, 28), "mask_boxes_xyxy": (0, 4)}
 
 
 @pytest.fixture(params=sorted(LOADERS), scope="module")
@@ -114,14 +136,25 @@ def test_images_of_different_sizes_in_one_call(predictor: PersonPredictor) -> No
         np.testing.assert_allclose(both.boxes_xyxy, one.boxes_xyxy, atol=0.5)
 
 
-@pytest.mark.parametrize("name", ["fake", "shipped", "random, strict"])
+STRICT: dict[str, Callable[[], PersonPredictor]] = {
+    "fake": LOADERS["fake"],
+    "shipped": LOADERS["shipped"],
+    "random": lambda: random_mili(1.0),
+    "random, high resolution": lambda: random_mili(1.0, branch="hr"),
+    "random, CRMH": lambda: random_crmh(1.0),
+}
+
+
+@pytest.mark.parametrize("name", sorted(STRICT))
 def test_nobody_is_an_ordinary_result(name: str) -> None:
-    predictor = random_mili(score_threshold=1.0) if name == "random, strict" else LOADERS[name]()
+    predictor = STRICT[name]()
+    masks = MASKS if name in {"fake", "shipped", "random"} else {}
     black = np.zeros((64, 96, 3), dtype=np.uint8)
     alone, beside = predictor.predict([black])[0], predictor.predict([photo(208, 128), black])[1]
     for result in (alone, beside):
-        arrays = {field.name: getattr(result, field.name) for field in fields(result)}
-        assert {key: array.shape for key, array in arrays.items()} == NOBODY
+        given = {field.name: getattr(result, field.name) for field in fields(result)}
+        arrays = {name: array for name, array in given.items() if array is not None}
+        assert {key: array.shape for key, array in arrays.items()} == NOBODY | masks
         assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mili_core.config import MILI_LITE
 from mili_core.errors import BodyError, ConfigError, ImageError
 from mili_core.letterbox import letterbox
 from mili_core.nets.mili import Mili
-from mili_core.weights import read_weights, save_weights
+from mili_core.weights import load_into, read_weights, save_weights
 
 TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
 
@@ -75,9 +76,14 @@ def test_root_joint_projects_where_the_camera_says(weights: Path) -> None:
 
 def test_bad_images_are_named(weights: Path) -> None:
     predictor = Predictor.load(weights, device="cpu")
-    for bad in (np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32)):
-        with pytest.raises(ImageError):
-            predictor.predict([bad])
+    good = photo(90, 60)
+    for bad, words in (
+        (np.zeros((0, 5, 3), np.uint8), "image of 5 x 0 px has no pixels"),
+        (np.zeros((5, 5), np.uint8), r"image is uint8\(5, 5\); give uint8"),
+        (np.zeros((5, 5, 3), np.float32), "image is float32"),
+    ):
+        with pytest.raises(ImageError, match=f"image 1 of those given: {words}"):
+            predictor.predict([good, bad])
 
 
 def test_another_body_is_refused(weights: Path, tmp_path: Path) -> None:
@@ -100,6 +106,105 @@ def test_another_body_is_fitted_when_asked_for(weights: Path) -> None:
     np.testing.assert_array_equal(plain.rotmats, carried.rotmats)
     reach = [np.linalg.norm(found.joints3d_m[:, 15] - found.joints3d_m[:, 0], axis=1) for found in (plain, carried)]
     assert np.abs(reach[0] - reach[1]).max() < 0.02
+
+
+def test_branches_and_modes(weights: Path, tmp_path: Path) -> None:
+    model = Mili(TINY)
+    load_into(model, read_weights(weights))
+    with torch.no_grad():
+        model.attention["hr"].conv.weight.fill_(0.05)
+    body = load_body()
+    path = tmp_path / "two.safetensors"
+    save_weights(path, model, TINY, body_name=body.name, body_sha256=body.sha256, score_threshold=0.0, notes={})
+    low, high = Predictor.load(path, device="cpu"), Predictor.load(path, device="cpu", branch="hr")
+    assert (low.identity.name, high.identity.name) == ("tiny", "tiny[hr]")
+    image = photo(600, 400)
+    (of_low,), (of_high,) = low.predict([image]), high.predict([image])
+    assert of_low.masks is not None
+    assert of_high.masks is None
+    assert of_high.mask_boxes_xyxy is None
+    assert set(np.unique(of_high.joints2d[..., 2])) <= {0.0, 1.0}
+    assert not np.array_equal(of_low.boxes_xyxy, of_high.boxes_xyxy)
+    np.testing.assert_array_equal(low.predict([image], branch="hr")[0].boxes_xyxy, of_high.boxes_xyxy)
+    np.testing.assert_array_equal(high.predict([image], branch="lr")[0].boxes_xyxy, of_low.boxes_xyxy)
+
+
+@pytest.mark.parametrize("scale", ["large", "small"])
+def test_degraded_pixels_are_those_of_the_paper(weights: Path, scale: Literal["large", "small"]) -> None:
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0, lr_mode="degrade", lr_scale=scale)
+    assert predictor.identity.name == f"tiny[degrade-{scale}]"
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 255, (512, 700, 3), dtype=np.uint8)
+    sharp = Predictor.load(weights, device="cpu", score_threshold=0.0)
+    ours, native = predictor.prepare(image), sharp.prepare(image)
+    assert ours.shape == native.shape
+    assert ours[..., :700].std() < 0.5 * native[..., :700].std()  # detail is gone
+    assert abs(float(ours[..., :700].mean() - native[..., :700].mean())) < 0.01
+    assert ours[..., 700:].abs().max() == 0.0
+    (found,) = predictor.predict([image])
+    (again,) = sharp.predict([image], lr_mode="degrade") if scale == "large" else (found,)
+    np.testing.assert_array_equal(found.boxes_xyxy, again.boxes_xyxy)
+    assert found.boxes_xyxy.max() <= 700.5
+
+
+def test_modes_that_contradict_each_other_are_refused(weights: Path) -> None:
+    for wrong, words in (
+        ({"branch": "mr"}, "branch cannot be 'mr'; it is one of hr, lr"),
+        ({"lr_mode": "soft"}, "lr_mode cannot be 'soft'"),
+        ({"lr_scale": "medium"}, "lr_scale cannot be 'medium'"),
+        ({"compat": "romp"}, "compat cannot be 'romp'"),
+        ({"branch": "hr", "lr_mode": "degrade"}, "lr_mode 'degrade' is of branch 'lr'"),
+        ({"branch": "lr", "compat": "crmh"}, "compat 'crmh' has branch 'hr' only"),
+        ({"compat": "crmh"}, "needs weights made by mili convert-weights crmh; in these, tiny, attention, mask"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            Predictor.load(weights, device="cpu", **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="lr_mode 'degrade'"):
+        Predictor.load(weights, device="cpu", branch="hr").predict([photo(90, 60)], lr_mode="degrade")
+
+
+def test_the_networks_own_numbers_are_those_of_the_result(weights: Path) -> None:
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0, branch="hr")
+    image = photo(600, 512)
+    tensor = predictor.prepare(image)
+    raw = predictor.forward_raw(tensor)
+    same = predictor.forward_raw(tensor, (512, 600))
+    assert torch.equal(raw.boxes_xyxy_plus1, same.boxes_xyxy_plus1)
+    count = len(raw.scores)
+    assert count > 0
+    assert [tuple(part.shape) for part in (raw.rotmats, raw.betas, raw.cam, raw.transl_m)] == [
+        (count, 24, 3, 3),
+        (count, 10),
+        (count, 3),
+        (count, 3),
+    ]
+    assert [tuple(level.shape[2:]) for level in raw.features.fpn] == [
+        (128, 208),
+        (64, 104),
+        (32, 52),
+        (16, 26),
+        (8, 13),
+    ]
+    assert [level.shape[1] for level in raw.features.rpn_deltas] == [12] * 5
+    assert float(raw.boxes_xyxy_plus1[:, 2].max()) <= 599.0
+    depth = 2000.0 / (raw.cam[:, 0] * (raw.boxes_xyxy_plus1[:, 2:] - raw.boxes_xyxy_plus1[:, :2] + 1).amax(dim=1))
+    torch.testing.assert_close(raw.transl_m[:, 2], depth, rtol=1e-4, atol=0.0)
+    nobody = Predictor.load(weights, device="cpu", score_threshold=1.0).forward_raw(tensor)
+    assert nobody.rotmats.shape == (0, 24, 3, 3)
+    assert nobody.transl_m.shape == (0, 3)
+
+
+def test_network_images_are_checked(weights: Path) -> None:
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0)
+    good = torch.zeros(3, 512, 832)
+    predictor.forward_raw(good)  # nothing but padding is an ordinary image
+    for bad in (good[None], good[:, :100], good.double()):
+        with pytest.raises(ImageError, match="give a normalised float32 tensor"):
+            predictor.forward_raw(bad)
+    with pytest.raises(ImageError, match="not finite"):
+        predictor.forward_raw(torch.full_like(good, torch.nan))
+    with pytest.raises(ImageError, match="not within the canvas"):
+        predictor.forward_raw(good, (512, 833))
 
 
 def test_devices() -> None:

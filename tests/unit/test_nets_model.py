@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mili_core.config import MILI_LITE, MILI_R50
+from mili_core.errors import ConfigError
 from mili_core.nets.attention import SpatialAttention
 from mili_core.nets.mask_head import MaskHead
 from mili_core.nets.mili import Mili
@@ -67,10 +68,56 @@ def test_heads_take_any_number_of_people(count: int) -> None:
     torch.testing.assert_close(state.rotmats @ state.rotmats.transpose(2, 3), eye, atol=1e-5, rtol=0)
 
 
+def test_branches_share_all_but_attention_masks_and_restoration() -> None:
+    torch.manual_seed(2)
+    model = Mili(TINY).eval()
+    images = torch.randn(2, 3, 64, 96)
+    torch.testing.assert_close(model.features(images, "hr"), model.features(images, "lr"))  # identities at the start
+    torch.nn.init.normal_(model.restoration.out.weight, std=0.1)
+    for low, high in zip(model.features(images, "lr")[:-1], model.features(images, "hr")[:-1], strict=True):
+        torch.testing.assert_close(low, high)
+    assert not torch.allclose(model.features(images, "lr")[-1], model.features(images, "hr")[-1])
+    torch.nn.init.normal_(model.attention["hr"].conv.weight, std=0.5)
+    assert not torch.allclose(model.features(images, "lr")[0], model.features(images, "hr")[0])
+    assert model(images, [(64, 96)] * 2, 0.0, "hr").mask_logits is None
+    low = model(images, [(64, 96)] * 2, 0.0, "lr")
+    assert low.mask_logits is not None
+    assert low.mask_logits.shape == (len(low.scores), 28, 28)
+    own = {name.split(".")[0] for name, _ in model.named_parameters()}
+    assert own == {"attention", "backbone", "neck", "restoration", "rpn", "box_head", "mask_head", "smpl_head"}
+
+
+def test_a_restoration_may_serve_its_loss_alone() -> None:
+    model = Mili(replace(TINY, restoration_use="aux")).eval()
+    torch.nn.init.normal_(model.restoration.out.weight, std=0.1)
+    images = torch.randn(1, 3, 64, 96)
+    torch.testing.assert_close(model.features(images, "lr"), model.features(images, "hr"))
+
+
+@pytest.mark.parametrize(
+    ("switch", "prefix"), [({"mask_network": False}, "mask_head."), ({"restoration": False}, "restoration.")]
+)
+def test_a_part_that_is_switched_off_does_not_exist(switch: dict[str, bool], prefix: str) -> None:
+    full, less = Mili(TINY), Mili(replace(TINY, **switch)).eval()  # type: ignore[arg-type]
+    gone = set(full.state_dict()) - set(less.state_dict())
+    assert gone == {name for name in full.state_dict() if name.startswith(prefix)}
+    people = less(torch.zeros(1, 3, 64, 96), [(64, 96)], 0.0)
+    assert (people.mask_logits is None) == (prefix == "mask_head.")
+    assert people.of_image(0).bodies.betas.shape == (len(people.scores), 10)
+    assert len(people.of_image(1).scores) == 0
+
+
+@pytest.mark.parametrize("name", ["backbone", "restoration_use", "attention"])
+def test_unknown_choices_are_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"the model's {name} cannot be 'x'"):
+        replace(TINY, **{name: ("x",) if name == "attention" else "x"})  # type: ignore[arg-type]
+
+
 def test_nobody_and_many_images_at_once() -> None:
     model = Mili(TINY).eval()
     people = model(torch.zeros(2, 3, 64, 96), [(64, 96), (40, 90)], 1.1)
     assert len(people.scores) == 0
+    assert people.mask_logits is not None
     assert people.mask_logits.shape == (0, 28, 28)
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mili_core.config import MILI_LITE, ModelConfig
+from mili_core.api import Predictor
+from mili_core.body import load_body
+from mili_core.config import FORMAT_1_SETTINGS, MILI_LITE, MILI_R50, ModelConfig
 from mili_core.errors import MissingFileError, WeightsError
 from mili_core.nets.mili import Mili
-from mili_core.weights import load_into, read_weights, save_weights
+from mili_core.weights import load_into, read_weights, save_tensors, save_weights
 
 TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
 
@@ -36,9 +38,102 @@ def test_missing_file_names_it(tmp_path: Path) -> None:
         read_weights(tmp_path / "nothing.safetensors")
 
 
+def test_the_first_format_is_read_as_one_branch_with_all_parts(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    old = replace(TINY, attention=("lr",))
+    settings = {name: value for name, value in json.loads(old.to_json()).items() if name not in FORMAT_1_SETTINGS}
+    metadata = {name: value for name, value in METADATA.items() if name != "holds"}
+    metadata |= {"format": "mili-weights-1", "config": json.dumps(settings)}
+    torch.manual_seed(3)
+    model = Mili(old)
+    torch.nn.init.normal_(model.attention["lr"].conv.weight)
+    tensors = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
+    save_file(tensors, tmp_path / "w.safetensors", metadata)
+    weights = read_weights(tmp_path / "w.safetensors")
+    assert (weights.config, weights.holds) == (old, "model")
+    load_into(Mili(old), weights)
+    both = Mili(TINY)  # with an attention of the HR branch, which stays the identity
+    load_into(both, weights)
+    images = torch.randn(1, 3, 64, 96)
+    torch.testing.assert_close(both.attend(images, "hr"), images)
+    torch.testing.assert_close(both.attend(images, "lr"), model.attend(images, "lr"))
+    assert not torch.equal(both.attend(images, "lr"), images)
+
+
+@pytest.mark.parametrize(
+    "off",
+    [{"attention": ("hr",)}, {"mask_network": False}, {"restoration": False}, {"mask_network": False, "attention": ()}],
+)
+def test_what_either_side_declares_absent_may_differ(off: dict[str, object], tmp_path: Path) -> None:
+    less = replace(TINY, **off)  # type: ignore[arg-type]
+    saved(tmp_path / "less.safetensors", less)
+    full = Mili(TINY)
+    before = {name: value.clone() for name, value in full.state_dict().items()}
+    weights = read_weights(tmp_path / "less.safetensors")
+    load_into(full, weights)
+    kept = {name for name in before if name not in weights.tensors and not name.endswith("num_batches_tracked")}
+    assert kept
+    for name, value in full.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(value, before[name] if name in kept else weights.tensors[name])
+    saved(tmp_path / "full.safetensors")
+    smaller = Mili(less)
+    load_into(smaller, read_weights(tmp_path / "full.safetensors"))
+
+
+def test_a_part_that_the_file_declares_absent_may_not_be_in_it(tmp_path: Path) -> None:
+    saved(tmp_path / "w.safetensors")
+    weights = read_weights(tmp_path / "w.safetensors")
+    lying = replace(weights, config=replace(TINY, restoration=False))
+    for config in (TINY, replace(TINY, restoration=False)):
+        with pytest.raises(WeightsError, match=r"10 tensors unknown \(restoration\."):
+            load_into(Mili(config), lying)
+    tensors = {name: value for name, value in weights.tensors.items() if not name.startswith("restoration.")}
+    with pytest.raises(WeightsError, match=r"10 tensors missing \(restoration\."):
+        load_into(Mili(TINY), replace(weights, tensors=tensors))
+
+
+def test_weights_of_another_backbone_are_named(tmp_path: Path) -> None:
+    saved(tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"are of tiny \(efficientnet_lite0\), not of mili_r50 \(resnet50\)"):
+        load_into(Mili(MILI_R50), read_weights(tmp_path / "w.safetensors"))
+
+
+def test_a_backbone_alone_is_no_model(tmp_path: Path) -> None:
+    model = Mili(TINY)
+    tensors = {f"backbone.{name}": torch.full_like(v, 0.5) for name, v in model.backbone.state_dict().items()}
+    save_tensors(
+        tmp_path / "b.safetensors",
+        tensors,
+        TINY,
+        body_name="none",
+        body_sha256="",
+        score_threshold=0.0,
+        notes={},
+        holds="backbone",
+    )
+    weights = read_weights(tmp_path / "b.safetensors")
+    neck = model.neck.laterals[0].weight.clone()
+    load_into(model, weights)
+    assert (model.backbone.stem[0].weight == 0.5).all()
+    assert torch.equal(model.neck.laterals[0].weight, neck)
+    with pytest.raises(WeightsError, match="hold a backbone only: a start for mili train-mili"):
+        Predictor(weights, load_body(), torch.device("cpu"))
+    more = dict(weights.tensors) | {"neck.laterals.0.bias": torch.zeros(8)}
+    with pytest.raises(WeightsError, match=r"1 tensors unknown \(neck"):
+        load_into(model, replace(weights, tensors=more))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="cannot be written"):
+        saved(tmp_path / "file" / "w.safetensors")
+
+
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
-    with pytest.raises(WeightsError, match="not a safetensors file"):
+    with pytest.raises(WeightsError, match=r"not a safetensors file .* mili convert-weights"):
         read_weights(tmp_path / "w.pt")
 
 
@@ -55,12 +150,13 @@ def metadata_without(name: str) -> dict[str, str]:
 
 
 METADATA = {
-    "format": "mili-weights-1",
+    "format": "mili-weights-2",
     "config": TINY.to_json(),
     "body_name": "open",
     "body_sha256": "ab",
     "score_threshold": "0.35",
     "notes": "{}",
+    "holds": "model",
 }
 
 
@@ -74,6 +170,14 @@ METADATA = {
         (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"box_fc": None})}, "box_fc cannot be None"),
         (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"pixel_mean": ["a"]})}, "pixel_mean cannot be"),
         (METADATA | {"score_threshold": "high"}, "high"),
+        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"attention": [1]})}, "attention cannot be"),
+        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"attention": ["mr"]})}, "attention cannot be"),
+        (
+            METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"backbone": "vgg"})},
+            "backbone cannot be 'vgg'",
+        ),
+        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"proposals": 0})}, "proposals is 0"),
+        (METADATA | {"holds": "neck"}, "holds 'neck' is neither"),
     ],
 )
 def test_damaged_metadata_is_one_line(metadata: dict[str, str], words: str, tmp_path: Path) -> None:
