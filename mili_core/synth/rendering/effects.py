@@ -76,10 +76,7 @@ def develop(linear: Float32Array, film: Film, rng: np.random.Generator) -> NDArr
     Returns:
         (H, W, 3) uint8.
     """
-    light = linear * film.gain
-    for _ in range(HALO_PX):
-        light = _blur(_blur(light, film.blur).transpose(1, 0, 2), film.blur).transpose(1, 0, 2)
-    grey = _tones(light, film.gamma)
+    grey = _tones(_blur(linear * film.gain, film.blur), film.gamma)
     # Noise of the sensor is partly common to the colours.
     grey += film.noise * 0.8 * rng.standard_normal((*grey.shape[:2], 1), dtype=np.float32)
     grey += film.noise * 0.6 * rng.standard_normal(grey.shape, dtype=np.float32)
@@ -104,6 +101,9 @@ def through_jpeg(photo: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def _blur(rows: Float32Array, weight: float) -> Float32Array:
-    """Gives a 3-tap blur along the first axis, two rows shorter."""
-    return (1.0 - 2.0 * weight) * rows[1:-1] + weight * (rows[:-2] + rows[2:])
+def _blur(light: Float32Array, weight: float) -> Float32Array:
+    """Gives an image (H, W, 3) after two passes of a 3-tap blur, HALO_PX smaller on each side."""
+    once = np.array([weight, 1.0 - 2.0 * weight, weight])
+    twice = np.convolve(once, once).astype(np.float32)
+    blurred = cv2.sepFilter2D(np.ascontiguousarray(light), cv2.CV_32F, twice, twice)
+    return np.asarray(blurred[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX], dtype=np.float32)

@@ -143,8 +143,9 @@ class Place:
         self._fill_above(camera, rays, nearest, colour)
         sunlit = np.zeros(rays.shape[1], dtype=np.float32)
         self._fill_ground(camera, rays, (nearest == floor) & (floor < _FAR), floor, colour, sunlit)
-        # What stands farther is painted first; half-covered pixels of outlines show it.
-        for wall, here, reach, share in sorted(hits, key=lambda hit: abs(hit[0].distance_m), reverse=True):
+        # What stands farther is painted first; half-covered pixels of outlines show it. A row of trees hides nothing
+        # whole, so a wall that lies beside it, and behind it at some pixels, comes before it.
+        for wall, here, reach, share in sorted(hits, key=lambda hit: (hit[0].sparse, -abs(hit[0].distance_m))):
             _fill_wall(wall, camera, rays, here & (reach <= nearest), reach, share, self.light, colour)
         return colour, sunlit
 
