@@ -56,6 +56,7 @@ def _compare(out: Path, truth_path: Path, seconds: float) -> int:
         truth.boxes_frame, truth.visible_fraction, min_height_px=MIN_HEIGHT_PX, min_visible=MIN_VISIBLE
     )
     figures = match_scene(found.boxes_frame, found.scores, truth.boxes_frame, chosen)
+    top = out / "topview.jpg"
     recall, precision = figures.counts.recall, figures.counts.precision
     print(
         f"boxes found: {len(found.scores)}, for {len(truth.boxes_frame)} people in the (synthetic) scene\n"
@@ -63,7 +64,8 @@ def _compare(out: Path, truth_path: Path, seconds: float) -> int:
         f"{recall:.2f}; precision of all found: {precision:.2f}\n"
         f"seconds: {seconds:.0f}\n"
         f"table: {out / 'people'}\n"
-        f"picture: {out / 'overview.jpg'}"
+        f"picture: {out / 'overview.jpg'}\n"
+        f"from above: {top if top.is_file() else 'no picture, no ground is trusted; see manifest.json'}"
     )
     if not (recall >= LEAST_RECALL and precision >= LEAST_PRECISION):
         raise DemoError(

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mili_core.errors import ConfigError
-from pipeline.cli import EXIT_DONE, job_parser, output_folder, run_job
+from pipeline.cli import EXIT_DONE, EXIT_INTERRUPTED, job_parser, output_folder, run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Gives the exit code: 0 written, 2 unusable options.
+    """Gives the exit code: 0 written, 2 unusable options, 130 interrupted.
 
     Args:
         argv: arguments without the program's name; None takes the process's.
@@ -53,7 +53,12 @@ def _make(options: argparse.Namespace) -> int:
         clips=options.clips,
         workers=_workers(options.workers),
     )
-    files = make_scene(request, load_body(options.body), options.output)
+    try:
+        files = make_scene(request, load_body(options.body), options.output)
+    except KeyboardInterrupt:
+        # Unlike other jobs, this one keeps nothing to go on with.
+        print("error: interrupted; run the same command again to make the scene from the start", file=sys.stderr)
+        return EXIT_INTERRUPTED
     print(f"{files.image}: {request.width}x{request.height} px, {files.visible_people} people; truth in {files.truth}")
     if options.stats:
         print(json.dumps(files.stats()))

@@ -22,6 +22,7 @@ SHORTCUTS = {
     "actors": "ray.actors",
     "threads": "ray.threads",
     "address": "ray.address",
+    "plan": "plan.kind",
 }
 
 
@@ -38,8 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _process(arguments: Sequence[str]) -> int:
     config = parse_config(SceneConfig, arguments, prog="mili process-scene", shortcuts=SHORTCUTS, positional="input")
     logging.basicConfig(level=logging.INFO if config.debug else logging.ERROR, format="%(levelname)s: %(message)s")
-    from pipeline.run import process_scene  # after --help and usage errors: it brings torch and ray
+    from pipeline.run import plan_scene, process_scene  # after --help and usage errors: it brings torch and ray
 
+    if config.dry_run:
+        print("\n".join(plan_scene(config)), flush=True)
+        return EXIT_DONE
     summary = process_scene(config)
     print(summary.line(), flush=True)
     return EXIT_PARTIAL if summary.blocks_failed else EXIT_DONE

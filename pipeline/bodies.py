@@ -103,6 +103,16 @@ def standing_heights(body: BodyModel, betas: Float32Array) -> Float32Array:
     return np.asarray(rest_y.max(axis=1) - rest_y.min(axis=1), dtype=np.float32)
 
 
+def rest_pelvises(body: BodyModel, betas: Float32Array) -> Float64Array:
+    """Gives the pelvises (N, 3) in metres of bodies of shape `betas` (N, 10), the point that root rotations turn about.
+
+    A body whose pelvis is to be at a point has the translation: point - rest pelvis.
+    """
+    regressor = body.j_regressor[0].astype(np.float64)
+    pelvises: Float64Array = regressor @ body.v_template + betas @ np.tensordot(regressor, body.shapedirs, axes=1).T
+    return pelvises
+
+
 def silhouette_area(
     points: Float64Array, depth_m: Float32Array, faces: Int64Array, *, backend: Backend = "auto"
 ) -> float:

@@ -74,8 +74,29 @@ class ModelSettings(_Group):
 class PlanSettings(_Group):
     """Which blocks of a frame are looked at."""
 
-    kind: Literal["uniform"] = Field(default="uniform", description="every level, evenly")
-    overlap: float = Field(default=0.25, ge=0.0, le=0.9, description="share of a block that two neighbours share")
+    kind: Literal["ground", "uniform"] = Field(
+        default="ground", description="ground: as large as people are where they stand; uniform: every level, evenly"
+    )
+    overlap: float = Field(
+        default=0.25, ge=0.0, le=0.9, description="share of a block that two neighbours share, where they lie evenly"
+    )
+    smallest_px: float = Field(
+        default=64.0, ge=16.0, le=200.0, description="ground: show everyone at least so tall, of the network's 512 px"
+    )
+    share_fit: bool = Field(
+        default=True, description="ground: one fit for all frames of a scene, whose camera stands still"
+    )
+
+
+class CameraSettings(_Group):
+    """What is known of the camera."""
+
+    focal_px: float | None = Field(
+        default=None,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="focal length in px of the frame; from the file, or from how people lean, when not given",
+    )
 
 
 class RaySettings(_Group):
@@ -111,12 +132,16 @@ class SceneConfig(BaseSettings):
     exclude: Texts = Field(default=(), description="where not to look: as roi")
     pyramids: LocalPath | None = Field(default=None, description="folder for the pyramids; OUTPUT/pyramids by default")
     overview: bool = Field(default=True, description="draw overview.jpg")
+    dry_run: bool = Field(
+        default=False, description="take the first look only, print the plan and draw it into OUTPUT/plan.jpg"
+    )
     resume: bool = Field(default=True, description="go on with what an earlier run of the same settings has done")
     overwrite: bool = Field(default=False, description="make everything anew, pyramids included")
     debug: bool = Field(default=False, description="show tracebacks and the workers' logs")
     model: ModelSettings = Field(default=ModelSettings())
     plan: PlanSettings = Field(default=PlanSettings())
     merge: MergeConfig = Field(default=MergeConfig())
+    camera: CameraSettings = Field(default=CameraSettings())
     ray: RaySettings = Field(default=RaySettings())
 
     @classmethod

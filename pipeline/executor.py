@@ -191,6 +191,12 @@ class ActorPool(Generic[Context, Result]):
             ray.kill(slot.actor)
         self._slots.clear()
 
+    @property
+    def most(self) -> int:
+        """How many actors there are at most."""
+        fitting = _actors_that_fit(self._settings)
+        return min(fitting, self._settings.actors or fitting)
+
     def run(self, context: Context, batches: Mapping[int, Sequence[int]]) -> Iterator[BatchOutcome[Result]]:
         """Gives each batch as soon as all its ids are done or failed.
 
@@ -218,8 +224,7 @@ class ActorPool(Generic[Context, Result]):
                     yield open_batches.pop(call.batch).close(call.batch)
 
     def _start(self, calls: int) -> None:
-        fitting = _actors_that_fit(self._settings)
-        wanted = min(calls, self._settings.actors or fitting)
+        wanted = min(calls, self.most)
         while len(self._slots) < wanted:
             self._slots.append(self._new_slot())
 

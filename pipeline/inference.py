@@ -38,6 +38,10 @@ class Workers:
             self._pool = self.stack.enter_context(ActorPool(make_worker, pool_settings(self.config, self.device)))
         return self._pool
 
+    def actors(self) -> int:
+        """Gives how many actors work at once on many blocks."""
+        return self.pool().most
+
 
 def pool_settings(config: SceneConfig, device: str) -> PoolSettings:
     """Gives the actors that the settings ask for: a CPU for each thread and, on cuda, a GPU each, unless they say."""

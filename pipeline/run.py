@@ -1,6 +1,8 @@
 """The main job: photos in, a people table out.
 
 discover -> pyramid -> plan -> inference -> merge -> table -> manifest
+
+Planning and inference take turns: what a first, coarse look finds says where and how large the next blocks are.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,24 +22,36 @@ from mili_core.api import resolve_device
 from mili_core.body import BodyModel, load_body
 from mili_core.errors import ConfigError, MiliError
 from mili_core.protocol import ModelIdentity
-from pipeline.block_worker import FrameWork
 from pipeline.bodies import derive
 from pipeline.config import SceneConfig
 from pipeline.export.pictures import draw_people, write_picture
+from pipeline.export.plan_picture import draw_plan
+from pipeline.export.topview import draw_top_view
 from pipeline.frames import discover
-from pipeline.inference import Workers, detect, partition
+from pipeline.inference import Workers
 from pipeline.ledger import Ledger, blocks_table, write_blocks
 from pipeline.lock import output_lock, tidy_failure
+from pipeline.looks import Looks
 from pipeline.merge import merge
 from pipeline.model import load_model
-from pipeline.plan import restrict, uniform_plan
+from pipeline.place import place
+from pipeline.place.report import camera_entry
+from pipeline.plan_report import plan_entry, plan_lines
+from pipeline.planning import GroundPlan, Refit, closer_look, first_look, plan_frames, third_look
 from pipeline.pyramid import Pyramid, ensure_pyramid
 from pipeline.regions import Regions, keep_inside
-from pipeline.run_keys import content_sha256, frame_key, inference_settings, run_identity, shaping_settings
+from pipeline.run_keys import (
+    content_sha256,
+    frame_key,
+    inference_settings,
+    look_key,
+    run_identity,
+    shaping_settings,
+)
 from pipeline.run_manifest import Summary, frame_entry, run_manifest, summarise
 from pipeline.storage import write_text
 from pipeline.table import RunIdentity, people_table, write_people
-from pipeline.types import Block, FrameRef, SceneDetections
+from pipeline.types import Block, FrameRef
 from schemas.manifest import Frame
 
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set, under this very name, for what `ray job submit` starts
@@ -76,7 +90,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    """A frame that is ready for inference; `watch` goes on counting its seconds."""
+    """A frame that is ready for inference: `blocks` are looked at first; `watch` goes on counting its seconds."""
 
     frame: FrameRef
     content: str
@@ -98,14 +112,40 @@ def process_scene(config: SceneConfig) -> Summary:
         with watch("total"):
             run, prepared = _begin(config, watch, stack)
             workers = Workers(config, run.device, run.model, stack)
-            results = [_process_frame(each, run, workers) for each in prepared]
+            looks = [_first_look(each, run, workers) for each in prepared]
+            with watch("plan"):
+                plans = plan_frames([each.frame for each in prepared], looks, config.plan, run.regions)
+            results = [_process_frame(*each, run) for each in zip(prepared, looks, plans, strict=True)]
             write_blocks([rows for _, rows, _ in results], config.output / "blocks.parquet")
         manifest = run_manifest(config, run.identity, run.device, [entry for entry, _, _ in results], watch.seconds)
         write_text(config.output / "manifest.json", manifest.to_json())
         if config.overview:
             for each, (_, _, people) in zip(prepared, results, strict=True):
                 _draw(each.pyramid, people, _overview_path(each.frame, run))
+                _draw_from_above(people, _topview_path(each.frame, run))
         return summarise(manifest, config.output)
+
+
+def plan_scene(config: SceneConfig) -> list[str]:
+    """Gives lines that say how the frames of a run would be looked at, after drawing it beside the other results.
+
+    The first, coarse look is taken and kept: the run itself goes on from there.
+
+    Raises:
+        MiliError: an input, a setting, the weights or the output folder cannot be used.
+    """
+    with ExitStack() as stack:
+        run, prepared = _begin(config, Stopwatch(), stack)
+        workers = Workers(config, run.device, run.model, stack)
+        ground = config.plan.kind == "ground"
+        looks = [_first_look(each, run, workers) if ground else _looks(each, run, workers) for each in prepared]
+        frames = [each.frame for each in prepared]
+        lines: list[str] = []
+        for each, seen, plan in zip(prepared, looks, plan_frames(frames, looks, config.plan, run.regions), strict=True):
+            more = each.blocks if plan is None else plan.blocks
+            lines += plan_lines(each.frame, seen, plan, more, workers.actors() if seen.rows else None)
+            _draw_plan(each.pyramid, (*seen.blocks, *more), plan, _picture_path("plan", each.frame, run))
+        return lines
 
 
 def _begin(config: SceneConfig, watch: Stopwatch, stack: ExitStack) -> tuple[_Run, list[_Prepared]]:
@@ -141,29 +181,66 @@ def _prepare(frame: FrameRef, content: str, run: _Run) -> _Prepared:
     return _Prepared(frame, content, pyramid, blocks, watch)
 
 
-def _process_frame(prepared: _Prepared, run: _Run, workers: Workers) -> tuple[Frame, pa.Table, pa.Table]:
-    """Writes a frame's people and gives its part of the manifest, its rows of the ledger, and its people."""
-    config, frame, blocks, watch = run.config, prepared.frame, prepared.blocks, prepared.watch
-    if config.overwrite or not config.resume:
+def _looks(prepared: _Prepared, run: _Run, workers: Workers) -> Looks:
+    """Gives a frame that nothing of was looked at yet."""
+
+    def ledger_of(before: Sequence[Block], more: Sequence[Block]) -> Ledger:
+        return _ledger(prepared.frame, prepared.content, before, more, run)
+
+    return Looks(prepared.pyramid, ledger_of, run.config.ray.batch_blocks, workers.pool)
+
+
+def _first_look(prepared: _Prepared, run: _Run, workers: Workers) -> Looks:
+    """Gives what the first look at a frame saw."""
+    looks = _looks(prepared, run, workers)
+    if run.config.overwrite or not run.config.resume:
         workers.pool()  # workers can be had: only then is anything of an earlier run thrown away
-    with watch("inference"):
-        ledger = _ledger(frame, prepared.content, run)
-        batches = partition(len(blocks), config.ray.batch_blocks)
-        parts, reused = detect(FrameWork(prepared.pyramid, blocks), batches, ledger, workers.pool)
+    with prepared.watch("inference"):
+        looks.look(prepared.blocks)
+    with prepared.watch("plan"):
+        closer = closer_look(prepared.frame, looks, run.config.plan, run.regions)
+    with prepared.watch("inference"):
+        looks.look(closer)
+    return looks
+
+
+def _look_on(prepared: _Prepared, looks: Looks, plan: GroundPlan | None, run: _Run) -> Refit | None:
+    """Takes the later looks at a frame and gives the last one's plan, None where there is none."""
+    if plan is None:
+        return None
+    with prepared.watch("inference"):
+        looks.look(plan.blocks)
+    if not plan.follows_ground:
+        return None
+    with prepared.watch("plan"):
+        refit = third_look(prepared.frame, plan, looks, run.config.plan, run.regions)
+    with prepared.watch("inference"):
+        looks.look(refit.blocks)
+    return refit
+
+
+def _process_frame(
+    prepared: _Prepared, looks: Looks, plan: GroundPlan | None, run: _Run
+) -> tuple[Frame, pa.Table, pa.Table]:
+    """Writes a frame's people and gives its part of the manifest, its rows of the ledger, and its people."""
+    config, frame, watch = run.config, prepared.frame, prepared.watch
+    refit = _look_on(prepared, looks, plan, run)
+    blocks, views = looks.blocks, looks.views
     with watch("merge"):
-        views = SceneDetections.concat([part.detections for part in parts])
         merged = keep_inside(merge(views, blocks, frame.window, config.merge), run.regions)
-    for told in (config.output / "manifest.json", _overview_path(frame, run)):
+    for told in (config.output / "manifest.json", _overview_path(frame, run), _topview_path(frame, run)):
         told.unlink(missing_ok=True)  # what they say is about to change
+    with watch("place"):
+        placement = place(frame, views, merged, blocks, run.body, focal_px=config.camera.focal_px)
     with watch("table"):
         derived = derive(views, merged, blocks, run.body)
-        table = people_table(frame, views, merged, blocks, derived, run.identity)
+        table = people_table(frame, views, merged, blocks, derived, run.identity, placement=placement)
         people_file = write_people(table, frame, config.output).relative_to(config.output)
-    rows = [row for part in parts for row in part.rows]
     entry = frame_entry(
-        frame, config.plan.kind, blocks, rows, reused, len(views), merged, people_file.as_posix(), watch.seconds
-    )
-    return entry, blocks_table(frame, run.identity.run_id, rows), table
+        frame, looks, plan_entry(frame, plan, refit, looks, merged, config.plan), merged, people_file.as_posix(),
+        watch.seconds, camera_entry(placement),
+    )  # fmt: skip
+    return entry, blocks_table(frame, run.identity.run_id, looks.rows), table
 
 
 def ray_job() -> bool:
@@ -203,18 +280,18 @@ def _body_of(config: SceneConfig, model: ModelIdentity) -> BodyModel | None:
 
 
 def _plan(frame: FrameRef, config: SceneConfig, regions: Regions) -> tuple[Block, ...]:
-    whole = uniform_plan(frame.width, frame.height, overlap=config.plan.overlap)
-    blocks = restrict(whole, regions.roi, regions.exclude)
+    blocks = first_look(frame, config.plan, regions)
     if not blocks:
         size = f"{frame.width}x{frame.height}"
         raise ConfigError(f"--roi and --exclude leave nothing of frame {frame.uri} ({size} px); check their pixels")
     return blocks
 
 
-def _ledger(frame: FrameRef, content: str, run: _Run) -> Ledger:
-    """Gives the ledger of a frame's detections, empty where nothing of earlier runs shall be used."""
+def _ledger(frame: FrameRef, content: str, before: Sequence[Block], more: Sequence[Block], run: _Run) -> Ledger:
+    """Gives the ledger of a look at a frame, empty where nothing of earlier runs shall be used."""
     folder = run.config.output / "ledger" / f"scene_id={frame.scene_id}" / f"frame_id={frame.frame_id}"
-    ledger = Ledger(folder, frame_key(content, inference_settings(run.config, run.regions, run.device), run.model))
+    first = frame_key(content, inference_settings(run.config, run.regions, run.device), run.model)
+    ledger = Ledger(folder, look_key(first, before, more))
     if run.config.overwrite or not run.config.resume:
         shutil.rmtree(folder / ledger.run_key, ignore_errors=True)
     return ledger
@@ -226,9 +303,26 @@ def _pyramid_path(config: SceneConfig, frame: FrameRef, content: str) -> Path:
     return (folder / frame.scene_id / f"{frame.frame_id}-{content[:12]}.ome.zarr").absolute()
 
 
+def _picture_path(kind: str, frame: FrameRef, run: _Run) -> Path:
+    return run.config.output / (f"{kind}-{frame.scene_id}-{frame.frame_id}.jpg" if run.several else f"{kind}.jpg")
+
+
 def _overview_path(frame: FrameRef, run: _Run) -> Path:
-    name = f"overview-{frame.scene_id}-{frame.frame_id}.jpg" if run.several else "overview.jpg"
-    return run.config.output / name
+    return _picture_path("overview", frame, run)
+
+
+def _topview_path(frame: FrameRef, run: _Run) -> Path:
+    return _picture_path("topview", frame, run)
+
+
+def _draw_from_above(table: pa.Table, path: Path) -> None:
+    """Draws a frame's people from above, where their places on the ground are known."""
+    try:
+        picture = draw_top_view(table)
+        if picture is not None:
+            write_picture(picture, path)
+    except MiliError as error:
+        _log.error("no %s: %s", path, error)
 
 
 def _draw(pyramid: Path, table: pa.Table, path: Path) -> None:
@@ -236,5 +330,15 @@ def _draw(pyramid: Path, table: pa.Table, path: Path) -> None:
     try:
         image, scale = Pyramid.open(pyramid).thumbnail(OVERVIEW_SIDE_PX)
         write_picture(draw_people(image, scale, table, legend=f"{len(table)} people"), path)
+    except MiliError as error:
+        _log.error("no %s: %s", path, error)
+
+
+def _draw_plan(pyramid: Path, blocks: Sequence[Block], plan: GroundPlan | None, path: Path) -> None:
+    """Draws a frame's plan; a picture that cannot be made is said, and costs nothing else."""
+    try:
+        image, scale = Pyramid.open(pyramid).thumbnail(OVERVIEW_SIDE_PX)
+        lines = () if plan is None else tuple(zip(plan.ground.fit.lines, plan.ground.reaches, strict=True))
+        write_picture(draw_plan(image, scale, blocks, lines), path)
     except MiliError as error:
         _log.error("no %s: %s", path, error)

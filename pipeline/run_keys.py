@@ -15,14 +15,15 @@ from mili_core.protocol import ModelIdentity
 from pipeline.config import SceneConfig
 from pipeline.regions import Regions
 from pipeline.table import RunIdentity
-from pipeline.types import FrameRef
+from pipeline.types import Block, FrameRef
 
 _DIGITS = 16  # 64 bits: no two runs of one house collide
 
 
 def shaping_settings(config: SceneConfig, regions: Regions, device: str) -> dict[str, JsonValue]:
     """Gives the settings that shape the people table; no paths of outputs, no worker counts."""
-    return inference_settings(config, regions, device) | {"merge": asdict(config.merge)}
+    rest = {"merge": asdict(config.merge), "camera": config.camera.model_dump(mode="json")}
+    return inference_settings(config, regions, device) | rest
 
 
 def inference_settings(config: SceneConfig, regions: Regions, device: str) -> dict[str, JsonValue]:
@@ -58,6 +59,19 @@ def frame_key(content: str, settings: dict[str, JsonValue], model: ModelIdentity
     return _digest({"content": content, "settings": settings, "model": asdict(model)})
 
 
+def look_key(first: str, before: Sequence[Block], more: Sequence[Block]) -> str:
+    """Gives the key of a later look at a frame, whose blocks follow from what was found before.
+
+    Another plan has another key, so detections of two plans never mix, whatever made the plans differ.
+
+    Args:
+        first: from `frame_key`.
+        before: blocks of the looks before.
+        more: blocks of this look.
+    """
+    return _digest({"first": first, "before": [*map(_placed, before)], "more": [*map(_placed, more)]})
+
+
 def run_identity(
     frames: Sequence[FrameRef], contents: Sequence[str], settings: dict[str, JsonValue], model: ModelIdentity
 ) -> RunIdentity:
@@ -80,6 +94,12 @@ def run_identity(
         config=settings,
         betas_source=model.betas_source,
     )
+
+
+def _placed(block: Block) -> list[str | float]:
+    window, grid = block.grid.window, block.grid
+    corners = (window.x0, window.y0, window.x1, window.y1)
+    return [block.id, block.level, grid.raster_width, grid.raster_height, *corners]
 
 
 def _digest(value: object) -> str:

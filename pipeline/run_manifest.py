@@ -11,10 +11,20 @@ from pathlib import Path
 import shapely
 
 from pipeline.config import SceneConfig
-from pipeline.ledger import BlockRow
+from pipeline.looks import Looks
 from pipeline.table import RunIdentity
 from pipeline.types import Block, FrameRef, MergeResult
-from schemas.manifest import BlockCounts, Coverage, DetectionCounts, Failure, Frame, Model, RunManifest
+from schemas.manifest import (
+    BlockCounts,
+    Camera,
+    Coverage,
+    DetectionCounts,
+    Failure,
+    Frame,
+    GroundReport,
+    Model,
+    RunManifest,
+)
 
 # The packages whose version can change a result.
 PACKAGES = (
@@ -55,48 +65,47 @@ class Summary:
 
 def frame_entry(
     frame: FrameRef,
-    plan: str,
-    blocks: Sequence[Block],
-    rows: Sequence[BlockRow],
-    reused: int,
-    views: int,
+    looks: Looks,
+    ground: GroundReport | None,
     merged: MergeResult,
     people_file: str,
     stage_seconds: dict[str, float],
+    camera: Camera | None = None,
 ) -> Frame:
     """Gives a frame's part of the manifest.
 
     Args:
         frame: the frame.
-        plan: name of the plan.
-        blocks: the plan.
-        rows: what became of each block, in the same order.
-        reused: blocks taken from an earlier run.
-        views: people found in all blocks, before merging.
+        looks: what was looked at, and what was seen.
+        ground: how the plan followed the ground; None for a plan that was even from the start.
         merged: who is who among them.
         people_file: relative to the manifest.
         stage_seconds: wall seconds by stage.
+        camera: in which its people are placed.
     """
     failures = tuple(
         Failure(block_id=row.block_id, error=row.error or "", attempts=row.attempt)
-        for row in rows
+        for row in looks.rows
         if row.status == "failed"
     )
-    finished = [block for block, row in zip(blocks, rows, strict=True) if row.status == "done"]
+    blocks = looks.blocks
+    finished = [block for block, row in zip(blocks, looks.rows, strict=True) if row.status == "done"]
     return Frame(
         scene_id=frame.scene_id,
         frame_id=frame.frame_id,
         uri=frame.uri,
         width=frame.width,
         height=frame.height,
-        plan=plan,
-        blocks=BlockCounts(planned=len(blocks), done=len(finished), failed=len(failures), reused=reused),
-        detections=DetectionCounts.of_merge(views, len(merged.chosen), merged.reasons),
+        plan="ground" if ground is not None and ground.trusted else "uniform",
+        blocks=BlockCounts(planned=len(blocks), done=len(finished), failed=len(failures), reused=looks.reused),
+        detections=DetectionCounts.of_merge(len(looks.views), len(merged.chosen), merged.reasons),
         people=len(merged.chosen),
         people_file=people_file,
         stage_seconds=stage_seconds,
         failures=failures,
         coverage=Coverage(planned_share=covered_share(frame, blocks), done_share=covered_share(frame, finished)),
+        camera=camera,
+        ground_plan=ground,
     )
 
 

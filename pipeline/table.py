@@ -26,6 +26,8 @@ from pipeline import columns
 from pipeline.bodies import DerivedColumns
 from pipeline.geoparquet import geoparquet_metadata
 from pipeline.morton import morton_codes
+from pipeline.place.columns import ground_fit, place_columns
+from pipeline.place.types import Placement
 from pipeline.storage import atomic_file, store_access
 from pipeline.types import (
     Block,
@@ -54,7 +56,6 @@ PART_NAME = "part-0.parquet"
 ROW_GROUP_ROWS = 65_536
 
 _POLYGON, _MULTIPOLYGON = 3, 6
-_UNPLACED = ("focal_px", "principal_x", "principal_y", "focal_source", "transl", "ground_x", "ground_y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,15 @@ def people_table(
     derived: DerivedColumns | None,
     run: RunIdentity,
     *,
-    ground: GroundFit | None = None,
+    placement: Placement | None = None,
 ) -> pa.Table:
     """Gives the checked table of a frame's people: one row for each chosen view, ordered by person_id.
 
     Rules: the foot point is the bottom centre of the final box (joints are too unsure where people are hidden from the
     waist down); person_id ranks the Morton codes of the foot points' pixels, ties by box, score and block; truncated
     means that the box comes within one raster px of the chosen block of the frame's edge; outlines are cut to the
-    box, so that bbox covers them. Columns of scene placement are null.
+    box, so that bbox covers them. Who is placed has root rotation and joints3d in the scene camera, others in their
+    block's; what is not known of the placement is null.
 
     Args:
         frame: the frame.
@@ -106,7 +108,7 @@ def people_table(
         blocks: what `views.block_index` points into.
         derived: in the order of `merge.chosen`, or None where nothing is known.
         run: what made the rows.
-        ground: how people were placed on the ground, where they were.
+        placement: where they are in the scene camera, in the order of `merge.chosen`; None leaves them in their blocks.
 
     Returns:
         A table in `PEOPLE_SCHEMA` with the file metadata "mili" and "geo".
@@ -121,11 +123,13 @@ def people_table(
     arrays |= _outline_columns(geometries, None if views.mask_scores is None else views.mask_scores[chosen])
     arrays |= _derived_columns(derived or DerivedColumns.unknown(len(order)), order, geometries)
     arrays |= _view_columns(views, merge, blocks, order)
-    arrays |= _body_columns(None if views.bodies is None else views.bodies.take(chosen), run, len(order))
+    bodies = None if views.bodies is None else views.bodies.take(chosen)
+    arrays |= _body_columns(bodies, placement, order, run)
+    arrays |= place_columns(placement, order)
     joints = views.joints2d_frame
     arrays["joints2d"] = _null("joints2d", len(order)) if joints is None else columns.vectors(joints[chosen])
-    arrays |= {name: _null(name, len(order)) for name in ("time_s", *_UNPLACED)}
-    schema = PEOPLE_SCHEMA.with_metadata(_metadata(frame, run, ground, geometries))
+    arrays["time_s"] = _null("time_s", len(order))
+    schema = PEOPLE_SCHEMA.with_metadata(_metadata(frame, run, ground_fit(placement), geometries))
     return check(pa.table([arrays[name] for name in schema.names], schema=schema))
 
 
@@ -310,23 +314,38 @@ def _view_columns(
     }
 
 
-def _body_columns(bodies: Bodies | None, run: RunIdentity, count: int) -> dict[str, pa.Array]:
+def _body_columns(
+    bodies: Bodies | None, placement: Placement | None, order: Int64Array, run: RunIdentity
+) -> dict[str, pa.Array]:
     """Gives the columns of the body head; `bodies` are those of the rows, or None."""
+    count = len(order)
     if bodies is None:
         names = ("global_orient", "body_pose", "betas", "cam_crop", "crop_bbox", "transl_block", "joints3d")
-        return {name: _null(name, count) for name in (*names, "betas_source")}
-    # float64: near angle pi float32 loses half of its digits.
-    axis_angle = matrix_to_axis_angle(torch.tensor(bodies.rotmats, dtype=torch.float64)).numpy().astype(np.float32)
+        return {name: _null(name, count) for name in (*names, "betas_source", "global_orient_block")}
+    axis_angle = _axis_angle(bodies.rotmats)
+    roots, joints3d = bodies.rotmats[:, 0], bodies.joints3d_m
+    if placement is not None:
+        placed = np.isfinite(placement.transl_m[order]).all(axis=1).reshape(-1, 1, 1)
+        roots = np.where(placed, placement.root_rotmats[order], roots)
+        turn = roots @ bodies.rotmats[:, 0].transpose(0, 2, 1)
+        joints3d = np.where(placed, joints3d @ turn.transpose(0, 2, 1), joints3d)
     return {
-        "global_orient": columns.vectors(axis_angle[:, 0]),
+        "global_orient": columns.vectors(_axis_angle(roots)),
+        "global_orient_block": columns.vectors(axis_angle[:, 0]),
         "body_pose": columns.vectors(axis_angle[:, 1:]),
         "betas": columns.vectors(bodies.betas),
         "cam_crop": columns.vectors(bodies.cam_crop),
         "crop_bbox": columns.boxes(bodies.crop_boxes_frame.astype(np.float32)),
         "transl_block": columns.vectors(bodies.transl_block_m),
-        "joints3d": columns.vectors(bodies.joints3d_m),
+        "joints3d": columns.vectors(joints3d),
         "betas_source": pa.repeat(pa.scalar(run.betas_source), count),
     }
+
+
+def _axis_angle(rotmats: Float32Array) -> Float32Array:
+    """Gives the axis-angle vectors (..., 3) of rotations (..., 3, 3)."""
+    # float64: near angle pi float32 loses half of its digits.
+    return matrix_to_axis_angle(torch.tensor(rotmats, dtype=torch.float64)).numpy().astype(np.float32)
 
 
 def _null(name: str, count: int) -> pa.Array:

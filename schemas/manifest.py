@@ -82,6 +82,92 @@ class Coverage(_Part):
     done_share: float = Field(ge=0, le=1, description="share of the frame's area under a finished block's window")
 
 
+class GroundPlane(_Part):
+    """The plane that a frame's people stand on."""
+
+    normal: tuple[float, float, float] = Field(
+        description="unit vector square to it, from the ground up; camera axes: x right, y down, z forward"
+    )
+    camera_height_m: float = Field(description="of the camera over the plane")
+    pitch_deg: float = Field(description="how far the camera looks down")
+    roll_deg: float = Field(description="of the camera about its axis; positive turns the picture clockwise")
+    tilt_error_deg: float = Field(ge=0, description="standard error of the normal")
+    standing: int = Field(ge=0, description="people who stand and are seen from head to foot")
+    inlier_share: float = Field(ge=0, le=1, description="of those: who agree with the plane")
+    scale_source: Literal["bodies", "standing height"] = Field(
+        description='"standing height" where the betas say nothing and an ordinary adult counts as 1.7 m'
+    )
+
+
+class Camera(_Part):
+    """The one camera that a frame's people are placed in, and how far it is to be trusted."""
+
+    focal_px: float = Field(gt=0, description="frame px")
+    focal_source: Literal["flag", "metadata", "estimate", "default"]
+    focal_spread: float | None = Field(
+        default=None, ge=0, description="standard error of an estimated focal length, as a share of it"
+    )
+    focal_reason: str = Field(default="", description="why the focal length was not estimated where it is the default")
+    principal_x: float = Field(description="frame px")
+    principal_y: float = Field(description="frame px")
+    placed: int = Field(ge=0, description="people who have a place in it")
+    reprojection_px: float | None = Field(
+        default=None, ge=0, description="median over them: distance of the placed joints from joints2d, frame px"
+    )
+    ground: GroundPlane | None = Field(default=None, description="null where no plane is trusted")
+    ground_reason: str = Field(default="", description="why not")
+
+
+class HeightLine(_Part):
+    """Height of people in frame px, from where their feet are: per_x * x + per_y * y + offset."""
+
+    per_x: float = Field(description="0 for a level camera")
+    per_y: float = Field(ge=0, description="body heights in a camera height")
+    offset: float = Field(description="frame px")
+    log_sigma: float = Field(ge=0, description="spread of log(height / line) of the people on the line")
+    people: int = Field(ge=0, description="on the line")
+    share: float = Field(ge=0, le=1, description="of the people that the line was fitted to")
+
+
+class BlockRowPlan(_Part):
+    """Blocks of one size, from left to right along the ground."""
+
+    far_y: float = Field(description="foot row of the farthest people, at the middle of the frame, frame px")
+    near_y: float = Field(description="foot row of the nearest people there, frame px")
+    network_px_per_frame_px: float = Field(gt=0)
+    smallest_px: float = Field(description="height of the farthest people, frame px")
+    tallest_px: float = Field(description="height of the nearest people, frame px")
+    blocks: int = Field(ge=0)
+
+
+class GroundReport(_Part):
+    """How a plan followed the ground, and how well it could see the people."""
+
+    trusted: bool = Field(description="false: the uniform plan was taken instead")
+    reason: str = Field(default="", description="why it was")
+    smallest_px: float = Field(gt=0, description="network px that everyone was to be tall")
+    people: int = Field(ge=0, description="found at the first look and clear of the frame's edges, in all frames used")
+    inlier_share: float = Field(ge=0, le=1, description="of these people: on a line")
+    lines: tuple[HeightLine, ...] = ()
+    rows: tuple[BlockRowPlan, ...] = ()
+    first_blocks: int = Field(ge=0, description="of the first look, on the coarse levels; kept")
+    row_blocks: int = Field(ge=0)
+    residual_blocks: int = Field(ge=0, description="around people whom the rows do not see well")
+    off_share: float | None = Field(default=None, ge=0, le=1, description="of all people found: off the lines")
+    refit: bool = Field(default=False, description="the lines were fitted again to all people found")
+    refit_lines: tuple[HeightLine, ...] = ()
+    refit_blocks: int = Field(default=0, ge=0, description="along the lines fitted again")
+    late_residual_blocks: int = Field(default=0, ge=0, description="around people found at the second look")
+    passes: int = Field(ge=0, description="blocks in all")
+    uniform_passes: int = Field(ge=0, description="blocks of the uniform plan, for comparison")
+    predicted_coverage: float | None = Field(
+        default=None, ge=0, le=1, description="of the people found first: seen well without residual blocks"
+    )
+    reached_coverage: float = Field(
+        ge=0, le=1, description="of all people found: whole in a finished block, between smallest_px and 460 network px"
+    )
+
+
 class Frame(_Part):
     """One frame: what it is and what came of it."""
 
@@ -98,6 +184,8 @@ class Frame(_Part):
     stage_seconds: dict[str, float] = Field(description="wall seconds by stage")
     failures: tuple[Failure, ...] = ()
     coverage: Coverage
+    ground_plan: GroundReport | None = Field(default=None, description="null where the uniform plan was asked for")
+    camera: Camera | None = Field(default=None, description="null in runs of older versions")
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

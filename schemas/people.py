@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 SCHEMA_VERSION = 1
 """Steps when a column changes its type or meaning, or goes; readers of another version must refuse."""
-SCHEMA_MINOR = 0
+SCHEMA_MINOR = 1
 """Steps when a nullable column is added; tables of an older minor version are read with that column null."""
 METADATA_KEY = b"mili"
 """Key of the Parquet file metadata that holds a `FileMetadata` as JSON."""
@@ -51,8 +51,9 @@ JOINT_NAMES = (
 
 CONVENTIONS = (
     "Pixels are continuous, origin at the top-left corner of the top-left pixel of the frame; boxes are half-open. "
-    "Cameras: x right, y down, z forward, metres. Rotations are axis-angle in radians, SMPL order, root first, in the "
-    "camera of the chosen block. truncated: the box comes within one raster px of its block of the frame's edge."
+    "Cameras: x right, y down, z forward, metres. Rotations are axis-angle in radians, SMPL order, root first. "
+    "global_orient and joints3d are in the scene camera where transl is given, else in the camera of the chosen block. "
+    "truncated: the box comes within one raster px of its block of the frame's edge."
 )
 
 
@@ -150,7 +151,7 @@ PEOPLE_SCHEMA: pa.Schema = pa.schema(
         ),
         column("stitched", pa.bool_(), "", "box and outline are united from cut views", nullable=False),
         column("body_model", pa.string(), "", 'body that betas belong to: "open", "smpl"', nullable=False),
-        column("global_orient", vector(3), "rad", "root rotation, axis-angle, block's camera", nullable=True),
+        column("global_orient", vector(3), "rad", "root rotation, axis-angle; camera: see conventions", nullable=True),
         column("body_pose", vector(69), "rad", "23 joint rotations, axis-angle, smplx order", nullable=True),
         column("betas", vector(10), "1", "shape coefficients of body_model", nullable=True),
         column("cam_crop", vector(3), "1", "weak camera (s, tx, ty) relative to crop_bbox", nullable=True),
@@ -159,15 +160,29 @@ PEOPLE_SCHEMA: pa.Schema = pa.schema(
         column("focal_px", pa.float32(), "frame px", "focal length of the scene camera", nullable=True, minimum=0),
         column("principal_x", pa.float32(), "frame px", "principal point of the scene camera", nullable=True),
         column("principal_y", pa.float32(), "frame px", "principal point of the scene camera", nullable=True),
-        column("focal_source", pa.string(), "", "where focal_px comes from", nullable=True),
+        column("focal_source", pa.string(), "", '"flag", "metadata", "estimate" or "default"', nullable=True),
         column("transl", vector(3), "m", "translation in the scene camera", nullable=True),
-        column("ground_x", pa.float32(), "file metadata", "place on the ground plane", nullable=True),
-        column("ground_y", pa.float32(), "file metadata", "place on the ground plane", nullable=True),
+        column(
+            "ground_x",
+            pa.float32(),
+            "file metadata",
+            "on the ground, right of the point below the camera",
+            nullable=True,
+        ),
+        column("ground_y", pa.float32(), "file metadata", "on the ground, ahead of the point below it", nullable=True),
         column("joints2d", vector(72), "frame px; 1", "24 joints (x, y, confidence 0..1), SMPL order", nullable=True),
-        column("joints3d", vector(72), "m", "24 joints (x, y, z), root-relative, camera axes", nullable=True),
+        column("joints3d", vector(72), "m", "24 joints (x, y, z), root-relative, axes of global_orient", nullable=True),
         column("betas_source", pa.string(), "", '"model", or "fit" to another body', nullable=True),
         column("foot_x", pa.float32(), "frame px", "foot point: centre of the visible box's bottom", nullable=True),
         column("foot_y", pa.float32(), "frame px", "foot point: bottom of the visible box", nullable=True),
+        column(
+            "global_orient_block",
+            vector(3),
+            "rad",
+            "root rotation, axis-angle, in the chosen block's virtual camera, as transl_block is",
+            nullable=True,
+            since_minor=1,
+        ),
     ]
 )
 """Every column in file order. Text columns are plain strings in Arrow, dictionary-encoded in the file."""
@@ -191,7 +206,15 @@ class GroundFit(BaseModel):
 
     unit: str = Field(description='"m", or "camera_height" where the scale is not metric')
     horizon_row_px: float = Field(description="row of the horizon at the frame's middle column, frame px")
-    inlier_share: float = Field(ge=0, le=1, description="share of people who agree with the plane")
+    inlier_share: float = Field(ge=0, le=1, description="share of people who stand that agree with the plane")
+    normal: tuple[float, float, float] | None = Field(
+        default=None, description="unit vector square to the plane, from the ground up, in the scene camera"
+    )
+    camera_height: float | None = Field(default=None, description="of the camera over the plane, in `unit`")
+    scale_source: str | None = Field(
+        default=None,
+        description='"bodies", or "standing height" where their betas say nothing and an adult counts as 1.7 m',
+    )
 
 
 class FileMetadata(BaseModel):

@@ -38,6 +38,7 @@ NOT_IN_TRUTH = (
     "cam_crop",
     "crop_bbox",
     "transl_block",
+    "global_orient_block",
     "stitched",
 )
 """People columns that say how a result was found; truth was not found."""

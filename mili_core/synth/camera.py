@@ -20,7 +20,7 @@ class SceneCamera:
     """A pinhole with its principal point in the image centre, looking ahead and down by `pitch_rad`, then rolled.
 
     World axes are those of the camera before pitching and rolling: x right, y down, z ahead along the ground, origin in
-    the camera's centre; the ground is the plane y = height_m.
+    the camera's centre; the ground is the plane y = height_m. A camera with a heading sees them turned.
 
     Attributes:
         width, height: px.
@@ -28,6 +28,8 @@ class SceneCamera:
         pitch_rad: positive looks down.
         height_m: of the camera over the ground.
         roll_rad: about the optical axis; positive turns the picture clockwise.
+        heading_rad: turn of the world axes about the vertical, counter-clockwise seen from above: at a quarter turn x
+            leads ahead. 0 for the axes of a scene; a place has its own.
     """
 
     width: int
@@ -36,6 +38,7 @@ class SceneCamera:
     pitch_rad: float
     height_m: float
     roll_rad: float = 0.0
+    heading_rad: float = 0.0
 
     @property
     def principal_xy(self) -> Float64Array:
@@ -45,7 +48,10 @@ class SceneCamera:
     @property
     def world_to_camera(self) -> Float64Array:
         """(3, 3) rotation."""
-        return axis_rotation(np.asarray(self.roll_rad), 2) @ axis_rotation(np.asarray(self.pitch_rad), 0)
+        turned = axis_rotation(np.asarray(self.roll_rad), 2) @ axis_rotation(np.asarray(self.pitch_rad), 0)
+        if self.heading_rad == 0.0:
+            return turned
+        return turned @ axis_rotation(np.asarray(-self.heading_rad), 1)
 
     @property
     def body_to_camera(self) -> Float64Array:

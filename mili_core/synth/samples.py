@@ -113,9 +113,8 @@ def _inner(samples: Samples, window: ImageWindow) -> Samples:
     return Samples(
         person=interior(samples.person, edge),
         surface=interior(samples.surface, edge),
-        face=interior(samples.face, edge),
-        barycentrics=samples.barycentrics[edge:-edge, edge:-edge],
         depth=interior(samples.depth, edge),
+        layers={},
         silhouettes=silhouettes,
     )
 

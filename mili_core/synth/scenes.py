@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from mili_core.body import BodyModel
 from mili_core.errors import ConfigError
 from mili_core.synth.camera import STANDING_M, CameraRanges, SceneCamera, draw_camera
 from mili_core.synth.objects import companion
+from mili_core.synth.objects.ground import extent, kept_clear
+from mili_core.synth.objects.mesh import Mesh
 from mili_core.synth.objects.placement import PlacedObject, draw_objects
 from mili_core.synth.people.crowd import Placement, Spots, draw_spots, headings, place
 from mili_core.synth.people.persona import Personas, draw_personas
@@ -27,11 +30,22 @@ from mili_core.synth.wardrobe.outfits import draw_outfits
 from mili_core.synth.window import ImageWindow
 from mili_core.synth.worlds import draw_world
 from mili_core.synth.worlds.contract import World
+from mili_core.synth.worlds.place import Place
+from mili_core.synth.worlds.turned import Turned, turn
 
 Float32Array = NDArray[np.float32]
 
 CLIP_SHARE = 0.5
 """Share of people whose pose comes from the user's clips, where there are any."""
+
+PLAYFUL = 0.7
+"""Share of children who do what children do; the others stand and walk like adults."""
+
+RAIN = 0.12
+"""Share of scenes in rain, as of days: umbrellas."""
+
+STRIP_PX = 1000
+"""Length of the strips whose light sets the exposure: enough for a mean, and little work in a large frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +189,10 @@ def draw_crowded(
         companion(rng, kind, joints, vertices, indoor=world.indoor, rainy=rainy)
         for kind, joints, vertices in zip(kinds, upright.joints_m, upright.vertices_m, strict=True)
     ]
-    objects = _draw_objects(rng, preset, camera, world, spots, placement)
+    companions = kept_clear(companions, kinds, spots.ground_m)
+    objects = _draw_objects(rng, preset, camera, world, spots, placement, companions)
     scene = assemble(rig, camera, world, crowd, upright, spots.ground_m, outfits, companions, objects)
     return scene, draw_film(rng, _metered(world, camera))
-
-
-PLAYFUL = 0.7
-"""Share of children who do what children do; the others stand and walk like adults."""
-
-RAIN = 0.12
-"""Share of scenes in rain: umbrellas."""
 
 
 def _placement(preset: Preset, height: int) -> Placement:
@@ -197,7 +205,8 @@ def _draw_world(
 ) -> World:
     farthest = camera.focal_px * STANDING_M / placement.min_height_px
     name = preset.worlds[int(rng.integers(len(preset.worlds)))] if sources.photos is None else "photos"
-    return draw_world(rng, name, reach_m=farthest, photos=sources.photos)
+    world = draw_world(rng, name, reach_m=farthest, photos=sources.photos)
+    return turn(rng, world) if isinstance(world, Place) else world
 
 
 def _pose(
@@ -228,14 +237,20 @@ def _metered(world: World, camera: SceneCamera) -> float:
     return float(np.mean([world.backdrop(camera, strip).colour.mean() for strip in strips]))
 
 
-STRIP_PX = 1000
-
-
 def _draw_objects(
-    rng: np.random.Generator, preset: Preset, camera: SceneCamera, world: World, spots: Spots, placement: Placement
+    rng: np.random.Generator,
+    preset: Preset,
+    camera: SceneCamera,
+    world: World,
+    spots: Spots,
+    placement: Placement,
+    companions: Sequence[Sequence[Mesh]],
 ) -> tuple[PlacedObject, ...]:
     count = int(rng.binomial(max(1, round(2.0 * preset.objects * max(len(spots), 4))), 0.5))
+    things = [extent(mesh, spot) for spot, own in zip(spots.ground_m, companions, strict=True) for mesh in own]
     return draw_objects(
         rng, camera, count, world.furniture, world.walkable, spots.ground_m,
         near_px=placement.max_height_px, far_px=placement.min_height_px,
+        things=np.concatenate([np.zeros((0, 2)), *things]),
+        heading_rad=world.heading_rad if isinstance(world, Turned) else 0.0,
     )  # fmt: skip

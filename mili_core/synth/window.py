@@ -51,8 +51,8 @@ def pixel_box(points_px: NDArray[np.floating], window: ImageWindow) -> ImageWind
     if not len(points_px):
         return None
     limits = window.origin, window.origin + np.array([window.width, window.height])
-    low = np.clip(np.floor(points_px.min(axis=0)), *limits).astype(np.int64)
-    high = np.clip(np.ceil(points_px.max(axis=0)), *limits).astype(np.int64)
+    low = np.clip(np.floor([points_px[:, 0].min(), points_px[:, 1].min()]), *limits).astype(np.int64)
+    high = np.clip(np.ceil([points_px[:, 0].max(), points_px[:, 1].max()]), *limits).astype(np.int64)
     if not (low < high).all():
         return None
     return ImageWindow(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))

@@ -75,7 +75,7 @@ def draw_people(image: Image, scale: float, table: pa.Table, *, legend: str | No
         _draw_box(canvas, boxes[row], colour, line)
         if joints is not None and heights[row] >= SMALLEST_SKELETON_PX and np.isfinite(joints[row]).all():
             _draw_skeleton(canvas, joints[row], scale, colour, line)
-    return canvas if legend is None else _with_legend(canvas, legend)
+    return canvas if legend is None else with_legend(canvas, legend)
 
 
 def person_colour(person_id: int) -> Colour:
@@ -188,7 +188,7 @@ def _fixed(points: Float64Array) -> NDArray[np.int32]:
     return np.round(shifted).astype(np.int32)
 
 
-def _with_legend(canvas: Image, text: str) -> Image:
+def with_legend(canvas: Image, text: str) -> Image:
     """Gives the picture with a dark strip of text below it."""
     strip_height = max(_SMALLEST_LEGEND_PX, round(max(canvas.shape[:2]) * LEGEND_SHARE))
     strip = np.full((strip_height, canvas.shape[1], 3), 24, dtype=np.uint8)

@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.similarity import Pairs, same_person
-from pipeline.merge.views import Views, edge_distances, sides
+from pipeline.merge.stitch import united_boxes, uniting
+from pipeline.merge.views import Views, edge_distances, iou, sides
 from pipeline.types import BoolArray, Float64Array, Int64Array
 
 
@@ -26,7 +27,29 @@ def seen_whole(views: Views, group: Int64Array, pairs: Pairs, config: MergeConfi
         )
         beyond = views.inner[view] & (edge_distances(views.boxes[witness], views.windows[view]) < -margin)
         result[view[beyond.any(axis=1)]] = False
+    result[_bettered(views, group, result, config)] = False
     return result
+
+
+def _bettered(views: Views, group: Int64Array, whole: BoolArray, config: MergeConfig) -> BoolArray:
+    """Says which whole views (N,) are so small that the person's parts, put together, tell its box better.
+
+    This holds where no whole view of the person reaches `coarse_px`, finer cut views show all of it, and their box
+    agrees with the small one.
+    """
+    count = int(group.max(initial=-1)) + 1
+    if count == 0:
+        return np.zeros(len(views), dtype=np.bool_)
+    members, complete = uniting(views, group)
+    extent = united_boxes(views.boxes, np.where(members, group, -1), count)
+    tallest = np.zeros(count, dtype=np.float64)
+    height_px = (views.boxes[:, 3] - views.boxes[:, 1]) * views.scale
+    np.maximum.at(tallest, group[whole & (group >= 0)], height_px[whole & (group >= 0)])
+    told = np.bincount(group[complete & ~whole], minlength=count) > 1
+    small = whole & (group >= 0) & ~members
+    small &= told[group] & (tallest[group] < config.coarse_px)
+    small[small] = iou(views.boxes[small], extent[group[small]]) >= config.link_similarity
+    return small
 
 
 def preference(views: Views, group: Int64Array, whole: BoolArray, pairs: Pairs, config: MergeConfig) -> Int64Array:

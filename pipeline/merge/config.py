@@ -50,8 +50,16 @@ class MergeConfig:
         evidence_floor: factor of the linking order at no evidence; more evidence raises it to 1, so that of two
             equally similar pairs the one seen on more pixels is linked first.
         evidence_scale_px: network px; the factor grows by one in this many pixels.
+        agreement_tie_weight: what joints and depth may add to or take from the linking order of a contested pair (half
+            of it either way): enough to order rivals that are nearly equally similar, never to link or part anyone.
+        thin_agreement: agreement of joints and depth from which two cut views are one person although the area that
+            both blocks saw is too thin to compare their boxes.
+        thin_disagreement: agreement below which they are two, whatever the strip says: bodies more than two typical
+            errors apart. Between the two the boxes decide.
         band_low_px: network px; people from here on are seen well.
         band_high_px: network px; up to here they leave room for context in a canvas 512 high.
+        coarse_px: network px; half of where people are seen well. A whole view lower than this errs by more than the
+            box united from finer parts, where these show all of the person.
         score_weight: share of the detector's score in the choice of a view; small, since scores of one person at
             different scales say more about the scale than about the box.
         clearance_weight: share of the distance to the block's inner edges; a box that ends just before an edge may
@@ -59,6 +67,8 @@ class MergeConfig:
         clearance_share: distance, as a share of the box's side, from which a side is safe from that.
         agreement_weight: share of the mean similarity to the other whole views of the person: the middle one of
             several noisy boxes is the best.
+        shard_views: views; scenes of more are compared strip by strip, this many at a time, with the same result. A
+            strip's pairs take some 200 bytes a view, ten pairs each: under 1 GB.
         explain_inside: share of a left-over fragment that must lie in whole people for it to be a part of them.
         explain_margin_share: share of its side by which the larger person's box is widened for that, an error of
             the box.
@@ -69,6 +79,13 @@ class MergeConfig:
         explain_whole_px: network px; the same for a left-over that no edge cuts, which may well be a small person
             in front of a large one: here a block must have seen the place well.
         explain_whole_inside: share of such a left-over that must lie in the larger person.
+        doubt_shown: share of a box that a block must show to have a say about it: with half of a person in view, a
+            detector reports them.
+        doubt_least_share: share of a box's area from which a person inside it may be what the box really shows;
+            smaller ones stand in front of somebody.
+        doubt_most_share: the same at most; larger ones are the same person, drawn a little smaller.
+        doubt_share: doubts a belief. Blocks that show people small take groups for people more often than blocks that
+            show them large, and they are as many, so half the beliefs are enough.
     """
 
     cut_margin_px: float = 2.5
@@ -79,30 +96,39 @@ class MergeConfig:
     min_evidence_px: float = 4.0
     blur_px: float = 1.5
     blur_share: float = 0.1
-    contained: float = 0.85
+    contained: float = 0.65
     opposite_px: float = 3.0
-    opposite_share: float = 0.04
-    fragment_similarity: float = 0.75
+    opposite_share: float = 0.08
+    fragment_similarity: float = 0.7
     fragment_offset_weight: float = 0.3
     link_similarity: float = 0.5
     outline_weight: float = 0.75
     outline_below: float = 0.97
-    rival_similarity: float = 0.3
-    rival_gap: float = 0.2
+    rival_similarity: float = 0.4
+    rival_gap: float = 0.1
     evidence_floor: float = 0.7
     evidence_scale_px: float = 200.0
+    agreement_tie_weight: float = 0.1
+    thin_agreement: float = 0.6
+    thin_disagreement: float = 0.1
     band_low_px: float = 64.0
     band_high_px: float = 400.0
+    coarse_px: float = 32.0
     score_weight: float = 0.25
     clearance_weight: float = 0.5
     clearance_share: float = 0.1
     agreement_weight: float = 0.5
     sliver_px: float = 4.0
+    shard_views: int = 200_000
     explain_inside: float = 0.7
-    explain_margin_share: float = 0.05
+    explain_margin_share: float = 0.1
     explain_px: float = 24.0
     explain_whole_px: float = 32.0
     explain_whole_inside: float = 0.85
+    doubt_shown: float = 0.5
+    doubt_least_share: float = 0.05
+    doubt_most_share: float = 0.75
+    doubt_share: float = 0.5
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -113,6 +139,8 @@ class MergeConfig:
             value = getattr(self, name)
             if not 0.0 < value <= 1.0:
                 raise ConfigError(f"MergeConfig.{name} is {value}, expected 0 < {name} <= 1")
+        if not self.shard_views >= 1:
+            raise ConfigError(f"MergeConfig.shard_views is {self.shard_views}, expected at least 1")
         if not 0.0 < self.band_low_px <= self.band_high_px:
             raise ConfigError(
                 f"MergeConfig: the band {self.band_low_px}..{self.band_high_px} px is empty, expected 0 < low <= high"

@@ -8,8 +8,11 @@ import numpy as np
 
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.pairs import overlapping
-from pipeline.merge.views import Views, area, intersect, longer_side, sides
+from pipeline.merge.views import Views, area, intersect, iou, longer_side, sides
 from pipeline.types import BoolArray, Float64Array, Int64Array
+
+SURE = 2
+"""Blocks that report somebody whole, from which on twice as many have to miss them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,10 +35,12 @@ class People:
 def explained(views: Views, group: Int64Array, people: People, config: MergeConfig) -> BoolArray:
     """Says which groups are no people of their own, because whole people explain them.
 
-    A group of cut views is explained when it lies in a whole person and a block that saw that person showed the
-    place well without reporting anyone else there. A group that was seen whole may be a small person in front of
-    a large one: it is explained only if more blocks of the larger person miss it, where it shows well, than blocks
-    report it. In both cases, no block may report the two side by side.
+    A group of cut views is explained when it lies in a person who was seen whole, or was put together from several
+    views, and at least as many blocks that saw that person showed the place well without reporting anyone else there
+    as reported the two side by side. A group that was seen whole may be a small person in front of a large one: it
+    is explained only if more blocks of the larger person miss it, where it shows well, than blocks report it; one
+    report is outweighed by two such blocks where none reports the two side by side, and two reports and more by twice
+    as many: a detector's own suppression hides people in crowds, so to be missed is weaker evidence than to be seen.
 
     Args:
         views: N views.
@@ -46,7 +51,8 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     Returns:
         (G,) bool.
     """
-    large = np.flatnonzero(people.whole)
+    several = np.bincount(group[group >= 0], minlength=len(people.boxes)) > 1
+    large = np.flatnonzero(people.whole | several)
     part, k = overlapping(people.boxes, _widened(people.extents[large], config))
     larger = large[k]
     needed = np.where(people.clear[part], config.explain_whole_inside, config.explain_inside)
@@ -65,13 +71,80 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     )
     well_px = np.where(people.clear[suspect], config.explain_whole_px, well_px)
     clearly = looked & covered & (longer_side(shown) * views.scale[witness] >= well_px)
+    clearly &= (
+        iou(views.boxes[witness], seen) < config.link_similarity
+    )  # a view that fits the suspect shows the suspect
     both = covered & _has_view(views, group, suspect, views.block[witness])
-    together = np.bincount(pair, both, len(part)) > 0
+    together = np.bincount(pair, both, len(part))
     absences = np.bincount(pair, clearly & ~both, len(part))
     sightings = np.bincount(group[group >= 0], minlength=len(people.boxes))[part]
-    gone = ~together & (absences > np.where(people.clear[part], sightings, 0))
+    believed = np.minimum(sightings, _believed(views, group, people, config)[part])
+    needed = np.where(together == 0, np.maximum(believed, 2), believed + 1)
+    needed = np.where(believed >= SURE, 2 * believed, needed)
+    gone = np.where(people.clear[part], absences >= needed, (absences >= together) & (absences >= 1))
     result = np.zeros(len(people.boxes), dtype=np.bool_)
     result[part[gone]] = True
+    return result
+
+
+def doubted(views: Views, group: Int64Array, people: People, config: MergeConfig) -> BoolArray:
+    """Says which groups are nobody, because most blocks that looked report other people instead.
+
+    A detector that takes several people for one reports a box around them, and one that reports a person twice a box
+    beside the first. Other blocks show the same place and report only the people themselves. A block that shows half
+    of the box or more believes it if it reports it, and otherwise doubts it once for each of these people whom it
+    reports. A box around others is nobody if at least two people inside it doubt it and one of them twice, and half
+    as often as it is believed; a box beside a person, if that person is believed more often than the box is, and
+    doubts it more often.
+
+    Where every person has a single view nobody is doubted twice by one person: what is kept once is kept again.
+
+    Args:
+        views: N views.
+        group: (N,) group 0..G-1 of each view, -1 for none.
+        people: the G groups.
+        config: the thresholds.
+
+    Returns:
+        (G,) bool.
+    """
+    count = len(people.boxes)
+    box, other = overlapping(people.boxes, people.boxes)
+    shared = area(intersect(people.boxes[box], people.boxes[other]))
+    own, others = area(people.boxes[box]), area(people.boxes[other])
+    around = (shared >= config.explain_inside * others) & (box != other)
+    around &= (others >= config.doubt_least_share * own) & (others <= config.doubt_most_share * own)
+    beside = (shared >= config.link_similarity * (own + others - shared)) & (box != other)
+    close = around | beside
+    box, other, around, beside = box[close], other[close], around[close], beside[close]
+
+    believed = _believed(views, group, people, config)
+    witness, pair = _members(group, other)
+    absent = _shows(views, people.boxes[box[pair]], witness, config)
+    absent &= ~_has_view(views, group, box[pair], views.block[witness])
+    doubts = np.bincount(pair, absent, len(box))
+    people_inside = np.bincount(box[around & (doubts >= 1)], minlength=count)
+    enough = (doubts >= 2) & (doubts >= config.doubt_share * believed[box])
+    outvoted = np.bincount(box[around & enough], minlength=count)
+    rivals = beside & (doubts > np.maximum(believed[box], 1)) & (believed[other] > believed[box])
+    result: BoolArray = ((people_inside >= 2) & (outvoted >= 1)) | (np.bincount(box[rivals], minlength=count) >= 1)
+    return result
+
+
+def _believed(views: Views, group: Int64Array, people: People, config: MergeConfig) -> Int64Array:
+    """Gives by how many blocks each group is reported (G,) such that the view fits what the block shows of it."""
+    member = np.flatnonzero(group >= 0)
+    boxes = people.boxes[group[member]]
+    fits = iou(intersect(boxes, views.windows[member]), views.boxes[member]) >= config.link_similarity
+    fits &= _shows(views, boxes, member, config)
+    return np.bincount(group[member[fits]], minlength=len(people.boxes))
+
+
+def _shows(views: Views, boxes: Float64Array, witness: Int64Array, config: MergeConfig) -> BoolArray:
+    """Says which boxes (P, 4) the blocks of views (P,) show well: half of them at least, at a size to see them."""
+    seen = intersect(boxes, views.windows[witness])
+    large = longer_side(seen) * views.scale[witness] >= config.explain_px
+    result: BoolArray = large & (area(seen) >= config.doubt_shown * area(boxes))
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.merge.config import MergeConfig
+from pipeline.merge.joints import UNKNOWN
 from pipeline.merge.similarity import Pairs, same_person
 from pipeline.types import BoolArray, Float64Array, Int64Array
 
@@ -53,9 +54,10 @@ class Groups:
 
 
 def strength(pairs: Pairs, config: MergeConfig) -> Float64Array:
-    """Gives the linking order of pairs: similarity, less where few pixels speak for it."""
+    """Gives the linking order of pairs: similarity, less where few pixels or the joints speak against it."""
     factor = np.minimum(1.0, config.evidence_floor + pairs.evidence_px / config.evidence_scale_px)
-    return np.round(pairs.similarity * factor, 9)
+    said = config.agreement_tie_weight * (pairs.agreement - UNKNOWN)
+    return np.round(pairs.similarity * factor + said, 9)
 
 
 def _numbered(labels: Int64Array) -> Int64Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import shapely
 
@@ -45,6 +48,48 @@ def candidate_pairs(boxes: Float64Array, block: Int64Array) -> tuple[Int64Array,
         boxes: (N, 4) xyxy.
         block: (N,) the block of each view.
     """
-    i, j = overlapping(boxes, boxes)
-    useful = (i < j) & (block[i] != block[j])
-    return i[useful], j[useful]
+    everyone = np.arange(len(boxes), dtype=np.int64)
+    return pairs_of_shard(boxes, block, Shard(everyone, everyone))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """A strip of the scene.
+
+    Attributes:
+        own: (O,) int64, ascending, views whose left side lies in the strip.
+        near: (M,) int64, ascending, these and all others that reach into the strip from the left.
+    """
+
+    own: Int64Array
+    near: Int64Array
+
+
+def shards(boxes: Float64Array, size: int) -> Iterator[Shard]:
+    """Gives strips of about `size` views each, from left to right, that together own every view once.
+
+    A pair that shares area belongs to the strip in which the later of its two left sides lies. Its other view then
+    reaches into that strip, however large the largest box is: no pair is missed and none is found twice.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        size: views a strip, >= 1; more where many left sides are equal.
+    """
+    left = np.sort(boxes[:, 0])
+    starts = np.unique(left[::size])
+    for start, stop in zip(starts, np.append(starts[1:], np.inf), strict=True):
+        inside = (boxes[:, 0] >= start) & (boxes[:, 0] < stop)
+        reaches = (boxes[:, 0] < start) & (boxes[:, 2] > start)
+        yield Shard(np.flatnonzero(inside).astype(np.int64), np.flatnonzero(inside | reaches).astype(np.int64))
+
+
+def pairs_of_shard(boxes: Float64Array, block: Int64Array, shard: Shard) -> tuple[Int64Array, Int64Array]:
+    """Gives the pairs i < j that a shard owns: of different blocks, sharing area, ordered by (i, j)."""
+    a, b = overlapping(boxes[shard.own], boxes[shard.near])
+    first, second = shard.own[a], shard.near[b]
+    outside = np.ones(len(boxes), dtype=np.bool_)
+    outside[shard.own] = False
+    useful = (block[first] != block[second]) & (outside[second] | (first < second))
+    i, j = np.minimum(first, second)[useful], np.maximum(first, second)[useful]
+    order = np.lexsort((j, i))
+    return i[order], j[order]

@@ -8,17 +8,17 @@ import numpy as np
 
 from pipeline.merge.choice import preference, seen_whole
 from pipeline.merge.config import MergeConfig
-from pipeline.merge.explain import People, explained, slivers
+from pipeline.merge.explain import People, doubted, explained, slivers
 from pipeline.merge.linking import Groups
-from pipeline.merge.pairs import candidate_pairs
 from pipeline.merge.settle import pick
-from pipeline.merge.similarity import Pairs, compare, look_closer
-from pipeline.merge.stitch import united_boxes, united_outline
+from pipeline.merge.similarity import Pairs, compare_all, look_closer
+from pipeline.merge.stitch import united_boxes, united_outline, uniting
 from pipeline.merge.views import Views, prepare
 from pipeline.types import Block, BoolArray, GeometryArray, Int64Array, MergeResult, SceneDetections, Window
 
 DEFAULTS = MergeConfig()
 EXPLAINED = "part of a person who was seen whole"
+DOUBTED = "other people by most blocks that looked"
 SLIVER = "thin strip at the edge of its block"
 UNRESOLVED = "not told apart from another person"
 
@@ -30,8 +30,10 @@ def merge(
 
     Two views are compared only inside the area that both blocks saw; two views of one block are two people. Each
     person is one chosen view, whole if any view is; only people whom no block saw whole get a united box and outline
-    (`stitched`). The result depends on neither the order of views and blocks nor the frame's place, and merging the
-    chosen views alone keeps them all.
+    (`stitched`). Joints and depths, where given, order pairs that are nearly equally alike and decide those whose
+    common view is too thin for boxes. Scenes of many views are compared in strips, with the same result. The result
+    depends on neither the order of views and blocks nor the frame's place, and merging the chosen views alone keeps
+    them all.
 
     Args:
         views: N detections, frame px. Masks enter as outlines; without them boxes decide alone.
@@ -46,17 +48,19 @@ def merge(
         DetectionError: a view names a block that is not in `blocks`.
     """
     usable, refused = prepare(views, blocks, frame, config)
-    pairs = compare(usable, *candidate_pairs(usable.boxes, usable.block), config)
+    pairs = compare_all(usable, config)
     pairs, linked = _linked(usable, pairs, config)
     whole = seen_whole(usable, linked, pairs, config)
     order = preference(usable, linked, whole, pairs, config)
     people = _people(usable, linked, whole, order)
     thin = slivers(usable, linked, len(people.boxes))
-    standing = _keep(linked, ~(thin | explained(usable, linked, people, config)))
+    outvoted = doubted(usable, linked, people, config)
+    standing = _keep(linked, ~(thin | outvoted | explained(usable, linked, people, config)))
     picks = pick(usable, standing, whole, order, pairs, config)
     group = _keep(standing, picks >= 0, order=picks)
     reasons = np.full(len(views), "", dtype=np.object_)
     reasons[usable.source[standing < 0]] = EXPLAINED
+    reasons[usable.source[np.append(outvoted, False)[linked]]] = DOUBTED
     reasons[usable.source[np.append(thin, False)[linked]]] = SLIVER
     reasons[usable.source[(standing >= 0) & (group < 0)]] = UNRESOLVED
     reasons[refused.index] = refused.reasons
@@ -85,7 +89,8 @@ def _people(views: Views, group: Int64Array, whole: BoolArray, order: Int64Array
     best = order[np.unique(group[order], return_index=True)[1]]
     count = len(best)
     extents = united_boxes(views.boxes, group, count)
-    boxes = np.where(whole[best][:, None], views.boxes[best], extents)
+    united = united_boxes(views.boxes, np.where(uniting(views, group)[0], group, -1), count)
+    boxes = np.where(whole[best][:, None], views.boxes[best], united)
     clear = np.bincount(group, whole & views.clear, count) > 0
     return People(boxes, extents, whole[best], clear)
 
@@ -114,7 +119,9 @@ def _result(
     input_group = np.full(len(detections), -1, dtype=np.int64)
     input_group[views.source] = group
     boxes = detections.boxes_frame[chosen].copy()
-    boxes[stitched] = united_boxes(detections.boxes_frame, input_group, len(picks))[stitched]
+    united = np.full(len(detections), -1, dtype=np.int64)
+    united[views.source] = np.where(uniting(views, group)[0], group, -1)
+    boxes[stitched] = united_boxes(detections.boxes_frame, united, len(picks))[stitched]
     outlines = None
     if views.outlines is not None:
         outlines = views.outlines[picks]

@@ -8,7 +8,9 @@ import numpy as np
 import shapely
 
 from pipeline.merge.config import MergeConfig
-from pipeline.merge.views import Views, area, edge_distances, intersect, longer_side, sides
+from pipeline.merge.joints import UNKNOWN, agreement, thin
+from pipeline.merge.pairs import candidate_pairs, pairs_of_shard, shards
+from pipeline.merge.views import Views, area, edge_distances, intersect, iou, longer_side, sides
 from pipeline.types import BoolArray, Float64Array, GeometryArray, Int64Array
 
 # Pairs compared at once; bounds the memory of the intermediate arrays to some 100 MB.
@@ -27,6 +29,7 @@ class Pairs:
         similarity: (P,) float64 in 0..1, of the boxes or, where they were looked at, of boxes and outlines.
         box_similarity: (P,) float64, what the boxes alone say.
         evidence_px: (P,) float64, network px of the coarser block that both views show in the common view.
+        agreement: (P,) float64 in 0..1, what joints and depth say of contested pairs, UNKNOWN elsewhere.
         unsure: (P,) bool, the boxes leave the pair open and its outlines were not looked at yet.
     """
 
@@ -35,6 +38,7 @@ class Pairs:
     similarity: Float64Array
     box_similarity: Float64Array
     evidence_px: Float64Array
+    agreement: Float64Array
     unsure: BoolArray
 
     def take(self, index: Int64Array | BoolArray) -> Pairs:
@@ -58,21 +62,67 @@ def alike(pairs: Pairs, config: MergeConfig) -> BoolArray:
     return same_person(replace(pairs, similarity=alone), config)
 
 
+def compare_all(views: Views, config: MergeConfig) -> Pairs:
+    """Gives all pairs of views that may be one person, shard by shard where there are many views.
+
+    Each pair is compared on its own, so shards change nothing but the memory that it takes.
+    """
+    if len(views) <= config.shard_views:
+        return compare(views, *candidate_pairs(views.boxes, views.block), config)
+    strips = shards(views.boxes, config.shard_views)
+    parts = [_comparable(views, *pairs_of_shard(views.boxes, views.block, shard), config) for shard in strips]
+    pairs = Pairs(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)))
+    return _with_open_ones(views, pairs.take(np.lexsort((pairs.j, pairs.i))), config)
+
+
 def compare(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> Pairs:
-    """Gives the similarity of the boxes of the pairs (i, j), and which pairs their outlines should decide."""
-    boxes, evidence = [np.zeros(0, dtype=np.float64)], [np.zeros(0, dtype=np.float64)]
-    for start in range(0, len(i), CHUNK):
+    """Gives those of the pairs (i, j) that are alike enough to matter, and which of them outlines should decide."""
+    return _with_open_ones(views, _comparable(views, i, j, config), config)
+
+
+def _comparable(views: Views, i: Int64Array, j: Int64Array, config: MergeConfig) -> Pairs:
+    """Gives the pairs (i, j) whose boxes are at least as similar as a rival's must be; the others decide nothing."""
+    parts: list[Pairs] = []
+    for start in range(0, max(len(i), 1), CHUNK):
         part = slice(start, start + CHUNK)
         similarity, seen = _box_similarity(views, i[part], j[part], config)
-        boxes.append(similarity)
-        evidence.append(seen)
-    similarities = np.concatenate(boxes)
-    pairs = Pairs(i, j, similarities, similarities, np.concatenate(evidence), np.zeros(len(i), dtype=np.bool_))
-    if views.outlines is None:
+        said = np.full(len(similarity), UNKNOWN, dtype=np.float64)
+        pairs = Pairs(i[part], j[part], similarity, similarity, seen, said, np.zeros(len(similarity), dtype=np.bool_))
+        pairs = _told_by_joints(views, pairs, config)
+        parts.append(pairs.take(pairs.similarity >= min(config.rival_similarity, config.link_similarity)))
+    return Pairs(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)))
+
+
+def _told_by_joints(views: Views, pairs: Pairs, config: MergeConfig) -> Pairs:
+    """Gives the pairs with those decided by joints and depth whose common view is too thin for their boxes."""
+    if views.joints is None:
+        return pairs
+    rows = np.flatnonzero(thin(views, pairs.i, pairs.j, config))
+    if len(rows) == 0:
+        return pairs
+    said, similarity, evidence = pairs.agreement.copy(), pairs.similarity.copy(), pairs.evidence_px.copy()
+    said[rows] = agreement(views, pairs.i[rows], pairs.j[rows])
+    linked = rows[said[rows] >= config.thin_agreement]
+    similarity[linked] = np.maximum(config.link_similarity, (config.fragment_similarity * said[linked]).round(DECIMALS))
+    evidence[linked] = config.min_evidence_px
+    similarity[rows[said[rows] < config.thin_disagreement]] = 0.0
+    return replace(pairs, similarity=similarity, box_similarity=similarity, evidence_px=evidence, agreement=said)
+
+
+def _with_open_ones(views: Views, pairs: Pairs, config: MergeConfig) -> Pairs:
+    """Gives the pairs with those marked that outlines should decide, and what joints say of all open ones."""
+    if views.outlines is None and views.joints is None and views.depth_px is None:
         return pairs
     unsure = ambiguous(views, pairs, config)
+    rows = np.flatnonzero(unsure)
+    said = pairs.agreement.copy()
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        said[part] = agreement(views, pairs.i[part], pairs.j[part])
+    if views.outlines is None:
+        return replace(pairs, agreement=said)
     drawn = ~shapely.is_missing(views.outlines)
-    return replace(pairs, unsure=unsure & drawn[i] & drawn[j])
+    return replace(pairs, agreement=said, unsure=unsure & drawn[pairs.i] & drawn[pairs.j])
 
 
 def look_closer(views: Views, pairs: Pairs, wanted: BoolArray, config: MergeConfig) -> Pairs:
@@ -102,8 +152,8 @@ def _box_similarity(
     evidence = smaller * scale
     reach = np.minimum(config.blur_px / scale, config.blur_share * np.maximum(smaller, 0.0))
     near_i, near_j = _drawn_to(seen_i, seen_j, reach), _drawn_to(seen_j, seen_i, reach)
-    strict = _iou(seen_i, seen_j)
-    as_whole = (strict + _iou(near_i, seen_j)) / 2.0
+    strict = iou(seen_i, seen_j)
+    as_whole = (strict + iou(near_i, seen_j)) / 2.0
     slack = np.maximum(
         config.opposite_px / scale,
         config.opposite_share * np.maximum(longer_side(views.boxes[i]), longer_side(views.boxes[j])),
@@ -120,12 +170,6 @@ def _drawn_to(boxes: Float64Array, others: Float64Array, reach: Float64Array) ->
     """Gives boxes (P, 4) with each side moved towards the other box's side, by at most `reach` (P,)."""
     result: Float64Array = boxes + np.clip(others - boxes, -reach[:, None], reach[:, None])
     return result
-
-
-def _iou(boxes: Float64Array, others: Float64Array) -> Float64Array:
-    """Gives the (P,) IoU of boxes (P, 4), 0 where one is empty."""
-    shared = area(intersect(boxes, others))
-    return _ratio(shared, area(boxes) + area(others) - shared)
 
 
 def _fragment_similarity(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from pipeline.types import Float64Array, GeometryArray, Int64Array
+from pipeline.merge.views import Views
+from pipeline.types import BoolArray, Float64Array, GeometryArray, Int64Array
+
+# A view at this share of the finest scale or more errs about as little as the finest one.
+FINE_SHARE = 0.5
 
 
 def united_boxes(boxes: Float64Array, group: Int64Array, count: int) -> Float64Array:
@@ -16,6 +20,25 @@ def united_boxes(boxes: Float64Array, group: Int64Array, count: int) -> Float64A
     np.minimum.at(united[:, :2], group[member], boxes[member, :2])
     np.maximum.at(united[:, 2:], group[member], boxes[member, 2:])
     return united
+
+
+def uniting(views: Views, group: Int64Array) -> tuple[BoolArray, BoolArray]:
+    """Gives the views that make up the united box of their person (N,), and whether these show all of it (N,).
+
+    Views of a person seen at very different sizes err by very different amounts. Those at half the finest scale or
+    more are enough where, on each side, the one that reaches furthest is not cut: then nothing of the person lies
+    beyond them. Elsewhere all views of the person are needed.
+    """
+    count = int(group.max(initial=-1)) + 1
+    finest = np.zeros(count + 1, dtype=np.float64)  # the last entry serves group -1
+    np.maximum.at(finest, group, np.where(group >= 0, views.scale, 0.0))
+    fine = (views.scale >= FINE_SHARE * finest[group]) & (group >= 0)
+    extent = united_boxes(views.boxes, np.where(fine, group, -1), count)
+    furthest = views.boxes == np.concatenate([extent, np.zeros((1, 4), dtype=np.float64)])[group]
+    ends = np.zeros((count + 1, 4), dtype=np.bool_)
+    np.logical_or.at(ends, group, furthest & ~views.cut & fine[:, None])
+    complete: BoolArray = np.all(ends[group], axis=1) & (group >= 0)
+    return fine | ((group >= 0) & ~complete), complete & fine
 
 
 def united_outline(outlines: GeometryArray) -> shapely.Geometry | None:

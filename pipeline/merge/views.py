@@ -11,7 +11,16 @@ import shapely
 from mili_core.errors import DetectionError
 from pipeline.geometry import network_scale
 from pipeline.merge.config import MergeConfig
-from pipeline.types import Block, BoolArray, Float64Array, GeometryArray, Int64Array, SceneDetections, Window
+from pipeline.types import (
+    Block,
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    GeometryArray,
+    Int64Array,
+    SceneDetections,
+    Window,
+)
 
 # Coordinates are compared on this grid, frame px: rounding noise of a moved frame then decides nothing.
 GRID_PX = 1.0 / 1024.0
@@ -33,6 +42,9 @@ class Views:
         clear: (N,) bool, whole beyond doubt: no side is even near an inner edge.
         thin: (N,) bool, cut off so narrowly that it shows nobody.
         outlines: (N,) valid geometries with area, frame px (None where there is none), or None.
+        joints: (N, 24, 3) float32 x, y (frame px from the frame's corner), confidence; or None.
+        depth_px: (N,) float64, the depth in the block's camera times the block's scale, which is inverse to the size
+            of a metre in frame px; or None.
         source: (N,) int64, the view's place in the input.
         corner: (4,) float64, the frame's corner (x0, y0, x0, y0): adds up with relative boxes to frame px.
     """
@@ -48,6 +60,8 @@ class Views:
     clear: BoolArray
     thin: BoolArray
     outlines: GeometryArray | None
+    joints: Float32Array | None
+    depth_px: Float64Array | None
     source: Int64Array
     corner: Float64Array
 
@@ -87,9 +101,8 @@ def prepare(
     windows = plan.windows[detections.block_index]
     boxes = intersect(raw, windows)
     reasons = _refusals(raw, boxes, detections.block_index, blocks, frame)
-    keep = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=np.bool_))
-    lost = np.array([k for k, reason in enumerate(reasons) if reason is not None], dtype=np.int64)
-    refused = Refused(lost, tuple(reason for reason in reasons if reason is not None))
+    refused = Refused(np.array(sorted(reasons), dtype=np.int64), tuple(reasons[k] for k in sorted(reasons)))
+    keep = np.setdiff1d(np.arange(len(raw)), refused.index)
 
     rank = plan.rank[detections.block_index[keep]]
     scores = detections.scores[keep].astype(np.float64)
@@ -116,6 +129,8 @@ def prepare(
         thin=_any_side(cut & (sides(boxes[source]) * plan.scale[block_index][:, None] < config.sliver_px)),
         clear=~_any_side(cut | near),
         outlines=outlines,
+        joints=_joints(detections, source, frame),
+        depth_px=None if detections.depth_m is None else detections.depth_m[source] * plan.scale[block_index],
         source=source,
         corner=_corner(frame),
     )
@@ -135,6 +150,13 @@ def area(boxes: Float64Array) -> Float64Array:
     return result
 
 
+def iou(boxes: Float64Array, others: Float64Array) -> Float64Array:
+    """Gives the (N,) IoU of boxes (N, 4), 0 where both are empty."""
+    shared = area(intersect(boxes, others))
+    union = area(boxes) + area(others) - shared
+    return np.divide(shared, union, out=np.zeros_like(union), where=union > 0.0)
+
+
 def longer_side(boxes: Float64Array) -> Float64Array:
     """Gives the (N,) longer sides of boxes (N, 4)."""
     result: Float64Array = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
@@ -150,6 +172,14 @@ def sides(boxes: Float64Array) -> Float64Array:
     """Gives the (N, 4) extents that belong to the sides x0, y0, x1, y1: width, height, width, height."""
     extent = boxes[:, 2:] - boxes[:, :2]
     return np.concatenate([extent, extent], axis=1)
+
+
+def _joints(detections: SceneDetections, source: Int64Array, frame: Window) -> Float32Array | None:
+    """Gives the joints of the views `source`, relative to the frame's corner so that a moved frame changes nothing."""
+    if detections.joints2d_frame is None:
+        return None
+    corner = np.array([frame.x0, frame.y0, 0.0], dtype=np.float64)
+    return (detections.joints2d_frame[source] - corner).astype(np.float32)
 
 
 def _sides_within(
@@ -185,13 +215,13 @@ def _plan(blocks: Sequence[Block], frame: Window) -> _Plan:
 
 def _refusals(
     raw: Float64Array, clipped: Float64Array, block_index: Int64Array, blocks: Sequence[Block], frame: Window
-) -> list[str | None]:
-    """Gives for each view why it cannot be used, or None."""
+) -> dict[int, str]:
+    """Gives the views that cannot be used, and why."""
     inverted = (raw[:, 2] <= raw[:, 0]) | (raw[:, 3] <= raw[:, 1])
     whole_frame = np.array([[0.0, 0.0, frame.width, frame.height]], dtype=np.float64)
     off_frame = area(intersect(raw, whole_frame)) <= 0.0
     off_block = area(clipped) <= 0.0
-    reasons: list[str | None] = [None] * len(raw)
+    reasons: dict[int, str] = {}
     for flags, text in (
         (off_block, "box outside its block"),
         (off_frame, "box outside the frame"),

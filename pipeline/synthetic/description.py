@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from mili_core.body import BodyModel
@@ -38,6 +39,8 @@ def describe(
         "visible_people": visible_people,
         "children": int(facts.child.sum()),
         "objects": facts.objects,
+        "backdrops": _folder(request.backdrops, photo=facts.photo),
+        "clips": _folder(request.clips, count=facts.clips),
         "width": request.width,
         "height": request.height,
         "supersample": SUPERSAMPLE,
@@ -50,6 +53,11 @@ def describe(
         "visible_id": VISIBLE_ID_MEANING,
     }
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+def _folder(folder: Path | None, **used: str | int | None) -> dict[str, Any] | None:
+    """Gives the name of a folder of the user's and what was used of it; its path says nothing elsewhere."""
+    return None if folder is None else {"folder": folder.resolve().name, **used}
 
 
 def _camera(camera: SceneCamera) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from mili_core.synth.window import ImageWindow
 
 TILE_PX = 512
-"""Side of a TIFF tile."""
+"""Side of a TIFF tile, except where the frame is smaller."""
+
+TILE_STEP_PX = 16
+"""Sides of TIFF tiles are multiples of this."""
 
 RENDER_TILES = 2
 """Tiles along each side of what is rendered at once: 1024 x 1024 px and their samples take about 200 MB, and people
@@ -27,6 +30,11 @@ class Layout:
 
     width: int
     height: int
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Height and width of a TIFF tile, px: readers refuse tiles that are far larger than the frame."""
+        return _tile_side(self.height), _tile_side(self.width)
 
     @property
     def across(self) -> int:
@@ -93,3 +101,8 @@ class Layout:
         """Gives the pixels of a square of `side` tiles, cut at the frame."""
         x, y, extent = left * TILE_PX, top * TILE_PX, side * TILE_PX
         return ImageWindow(x, y, min(extent, self.width - x), min(extent, self.height - y))
+
+
+def _tile_side(side: int) -> int:
+    """Gives the side of a tile along a side of the frame: the frame's own, rounded up, where that is smaller."""
+    return min(TILE_PX, -(-side // TILE_STEP_PX) * TILE_STEP_PX)

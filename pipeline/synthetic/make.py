@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mili_core.body import BodyModel
-from mili_core.errors import ConfigError
 from pipeline.progress import progress
-from pipeline.storage import atomic_file, write_text
+from pipeline.storage import atomic_file
 from pipeline.synthetic.collect import TruthCollector
 from pipeline.synthetic.description import describe
 from pipeline.synthetic.farm import rendering
+from pipeline.synthetic.folder import ScenePaths, retire_older, scene_folder
 from pipeline.synthetic.jpeg import write_jpeg
 from pipeline.synthetic.layout import Layout
-from pipeline.synthetic.request import SceneRequest
+from pipeline.synthetic.request import SceneRequest, refuse_unfit_body
 from pipeline.synthetic.tiff import tiles_in_order, write_tiff
 from pipeline.synthetic.truth import truth_table
 from pipeline.synthetic.visible_ids import id_groups
@@ -65,26 +65,28 @@ class SceneFiles:
 def make_scene(request: SceneRequest, body: BodyModel, output: Path) -> SceneFiles:
     """Renders a scene and writes it with its truth.
 
-    Files get their names when all of them are complete, scene.json last: a folder with scene.json is whole. Memory is
-    bounded by a row of groups of tiles, encoded, and by the people's masks, packed.
+    Files get their names when all of them are complete, scene.json last: a folder with scene.json is whole. Until then
+    an older scene in the folder stays as it is; then all of its files go. Memory is bounded by a row of groups of
+    tiles, encoded, and by the people's masks, packed.
 
     Args:
         request: what to make.
         body: body model.
-        output: the folder SCENE; made when missing, files of the same names are replaced.
+        output: the folder SCENE; made when missing.
 
     Raises:
-        ConfigError: so many people do not fit, a folder of photos or clips cannot be used, or `output` is a file.
-        StoreError: a file cannot be written.
+        ConfigError: so many people do not fit, a folder of photos or clips or the body cannot be used, or `output` or
+            a folder in it is a file, or one of its files a folder.
+        StoreError: a file cannot be written, or another run is writing into the folder.
     """
     start = time.monotonic()
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"output {output} is a file; name a folder")
-    paths = _Paths.inside(output, request)
+    refuse_unfit_body(body)
+    paths = ScenePaths.inside(output, request)
     layout = Layout(request.width, request.height)
-    with ExitStack() as files:
+    # Files get their names when the stack ends, the last that was entered first.
+    with scene_folder(paths), ExitStack() as files:
         with rendering(request, body, layout.groups) as (facts, groups):
-            paths.description.unlink(missing_ok=True)
+            description = files.enter_context(atomic_file(paths.description))
             collector = TruthCollector(layout.groups, len(facts))
             image = files.enter_context(atomic_file(paths.image))
             _write_frame(image, paths.image.name, layout, groups, collector)
@@ -94,11 +96,15 @@ def make_scene(request: SceneRequest, body: BodyModel, output: Path) -> SceneFil
         ids = files.enter_context(atomic_file(paths.visible_id))
         id_tiles = tiles_in_order(layout, id_groups(layout, collector.fragments, person_ids))
         write_tiff(ids, paths.visible_id.name, layout, id_tiles, np.uint16, "minisblack")
+        complete = [image, truth, ids, description]
         if paths.jpeg is not None:
-            write_jpeg(image, files.enter_context(atomic_file(paths.jpeg)), paths.jpeg.name)
-        _settle(image)
-    description = describe(request, facts, body, visible_people=len(table), files=paths.named(output))
-    write_text(paths.description, description)
+            complete.append(files.enter_context(atomic_file(paths.jpeg)))
+            write_jpeg(image, complete[-1], paths.jpeg.name)
+        text = describe(request, facts, body, visible_people=len(table), files=paths.named())
+        description.write(text.encode())
+        for file in complete:
+            _settle(file)
+        retire_older(paths)
     return SceneFiles(
         image=paths.image,
         truth=paths.truth,
@@ -110,32 +116,6 @@ def make_scene(request: SceneRequest, body: BodyModel, output: Path) -> SceneFil
         peak_rss_mb=peak_rss_mb(),
         worker_peak_rss_mb=collector.peak_rss_mb,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Paths:
-    """Where the files of a scene go; as in SceneFiles."""
-
-    image: Path
-    truth: Path
-    visible_id: Path
-    description: Path
-    jpeg: Path | None
-
-    @classmethod
-    def inside(cls, folder: Path, request: SceneRequest) -> _Paths:
-        return cls(
-            image=folder / f"{request.scene_id}.tif",
-            truth=folder / "truth" / "people.parquet",
-            visible_id=folder / "truth" / "visible_id.tif",
-            description=folder / "scene.json",
-            jpeg=folder / f"{request.scene_id}.jpg" if request.jpeg else None,
-        )
-
-    def named(self, folder: Path) -> dict[str, str]:
-        """Gives what scene.json lists: what -> path in the folder."""
-        listed = {"image": self.image, "truth": self.truth, "visible_id": self.visible_id, "jpeg": self.jpeg}
-        return {name: path.relative_to(folder).as_posix() for name, path in listed.items() if path is not None}
 
 
 def _write_frame(
@@ -154,6 +134,6 @@ def _write_frame(
 
 
 def _settle(file: BinaryIO) -> None:
-    """Puts a large file on disk, so that the files get their names within moments of each other."""
+    """Puts a file on disk: a full one fails before the older scene goes, and names follow within moments."""
     file.flush()
     os.fsync(file.fileno())

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from pipeline.synthetic.layout import TILE_PX, Layout
+from pipeline.synthetic.layout import Layout
 
 DEFLATE_LEVEL = 1
 """Noise hardly compresses further: level 3 saves 6 % and takes twice the time (libdeflate, rendered tiles)."""
@@ -21,14 +21,15 @@ _ROW_AXIS = {"rgb": -2, "minisblack": -1}
 Photometric = Literal["rgb", "minisblack"]
 
 
-def encode_tile(pixels: NDArray[Any], photometric: Photometric) -> bytes:
+def encode_tile(pixels: NDArray[Any], photometric: Photometric, shape: tuple[int, int]) -> bytes:
     """Gives the bytes of a tile: horizontal differences, deflated.
 
     Args:
-        pixels: (H, W, 3) or (H, W) with H and W up to TILE_PX; the rest of the tile is zero.
+        pixels: (H, W, 3) or (H, W), no larger than the tile; the rest of it is zero.
         photometric: "rgb" for three channels, "minisblack" for one.
+        shape: height and width of the tile, from the layout.
     """
-    tile = np.zeros((TILE_PX, TILE_PX, *pixels.shape[2:]), dtype=pixels.dtype)
+    tile = np.zeros((*shape, *pixels.shape[2:]), dtype=pixels.dtype)
     tile[: pixels.shape[0], : pixels.shape[1]] = pixels
     differences = imagecodecs.delta_encode(tile, axis=_ROW_AXIS[photometric])
     return bytes(imagecodecs.deflate_encode(differences.tobytes(), level=DEFLATE_LEVEL))
@@ -76,7 +77,7 @@ def write_tiff(
             tiles,
             shape=(layout.height, layout.width, *((3,) if photometric == "rgb" else ())),
             dtype=dtype,
-            tile=(TILE_PX, TILE_PX),
+            tile=layout.tile_shape,
             photometric=photometric,
             compression="zlib",
             predictor=True,

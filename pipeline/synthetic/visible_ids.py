@@ -29,10 +29,8 @@ def id_groups(
         window = layout.group_window(group)
         values = id_map(window, shown, person_ids)
         places = [layout.tile_window(tile) for tile in layout.group_tiles(group)]
-        yield (
-            group,
-            tuple(encode_tile(values[place.rows(window), place.columns(window)], "minisblack") for place in places),
-        )
+        pieces = [values[place.rows(window), place.columns(window)] for place in places]
+        yield group, tuple(encode_tile(piece, "minisblack", layout.tile_shape) for piece in pieces)
 
 
 def id_map(window: ImageWindow, fragments: Sequence[Fragment], person_ids: Mapping[int, int]) -> UInt16Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from mili_core.body import BodyModel
 from mili_core.synth.camera import SceneCamera
 from mili_core.synth.rendering.effects import HALO_PX, Film, develop
-from mili_core.synth.rendering.grid import mask_bounds, whole_silhouette
+from mili_core.synth.rendering.grid import Silhouette, mask_bounds, silhouette_parts
 from mili_core.synth.rendering.render import render_window
 from mili_core.synth.rendering.scene import Scene
 from mili_core.synth.rendering.surface import NOBODY
 from mili_core.synth.rendering.truth import joints_visible
 from mili_core.synth.scenes import draw_scene, read_sources
 from mili_core.synth.window import ImageWindow
+from mili_core.synth.worlds.photos import PhotoWorld
 from pipeline.synthetic.layout import Layout
 from pipeline.synthetic.masks import SUPERSAMPLE, Fragment, cut_fragments
 from pipeline.synthetic.request import SceneRequest, preset_named
@@ -30,9 +32,6 @@ Float32Array = NDArray[np.float32]
 
 FACTS = -1
 """Id that asks a worker for the scene's facts; other ids are numbers of groups."""
-
-MARGIN_PX = 4_096
-"""Silhouettes are counted up to this far beyond the frame; nobody stands so close that more is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,8 @@ class SceneFacts:
         world: name of the place.
         sun: (3,) unit vector towards the sun, world axes.
         objects: how many of each kind stand about.
+        photo: the photo behind the people, a path in the folder of photos; None for a drawn world.
+        clips: how many motion clips poses were taken from.
         rotmats: (P, 24, 3, 3), as in Crowd.
         betas: (P, 10), as in Crowd.
         transl_m: (P, 3), as in Crowd.
@@ -73,6 +74,8 @@ class SceneFacts:
     world: str
     sun: Float64Array
     objects: dict[str, int]
+    photo: str | None
+    clips: int
     rotmats: Float32Array
     betas: Float32Array
     transl_m: Float32Array
@@ -119,6 +122,8 @@ class SceneWorker:
     def __init__(self, request: SceneRequest, body: BodyModel) -> None:
         self._seed = request.seed
         self._layout = Layout(request.width, request.height)
+        sources = read_sources(request.backdrops, request.clips)
+        self._backdrops, self._clips = request.backdrops, len(sources.clips)
         self._scene, self._film = draw_scene(
             np.random.default_rng(request.seed),
             body,
@@ -126,7 +131,7 @@ class SceneWorker:
             request.width,
             request.height,
             request.people,
-            read_sources(request.backdrops, request.clips),
+            sources,
         )
 
     def __call__(self, context: None, ids: tuple[int, ...], *, alone: bool) -> SceneFacts | RenderedGroup:  # noqa: ARG002 - the pool's protocol
@@ -143,6 +148,8 @@ class SceneWorker:
             world=scene.world.name,
             sun=scene.light.sun,
             objects=dict(sorted(Counter(each.kind for each in scene.objects).items())),
+            photo=self._photo(),
+            clips=self._clips,
             rotmats=crowd.rotmats,
             betas=crowd.betas,
             transl_m=crowd.transl_m,
@@ -171,7 +178,14 @@ class SceneWorker:
         """Gives an encoded tile; its noise depends on its number only."""
         place = self._layout.tile_window(tile).grown(HALO_PX)
         noise = np.random.default_rng([self._seed, tile])
-        return encode_tile(develop(colour[place.rows(window), place.columns(window)], self._film, noise), "rgb")
+        pixels = develop(colour[place.rows(window), place.columns(window)], self._film, noise)
+        return encode_tile(pixels, "rgb", self._layout.tile_shape)
+
+    def _photo(self) -> str | None:
+        world = self._scene.world
+        if self._backdrops is None or not isinstance(world, PhotoWorld):
+            return None
+        return world.path.relative_to(self._backdrops).as_posix()
 
 
 def peak_rss_mb() -> float:
@@ -186,8 +200,21 @@ def _silhouettes_beyond(scene: Scene) -> dict[int, Whole]:
     outside = (bounds[:, :2] < 0.0).any(axis=1) | (bounds[:, 2:] > [camera.width, camera.height]).any(axis=1)
     found = {}
     for person in np.unique(scene.owners[outside & (scene.owners != NOBODY)]).tolist():
-        whole = whole_silhouette(scene, person, SUPERSAMPLE, MARGIN_PX)
+        whole = _measured(silhouette_parts(scene, person, SUPERSAMPLE))
         if whole is not None:
-            left, top, right, bottom = (mask_bounds(whole.mask) + np.tile(whole.box.origin.astype(int), 2)).tolist()
-            found[person] = Whole(int(whole.mask.sum()), (left, top, right, bottom))
+            found[person] = whole
     return found
+
+
+def _measured(parts: Iterable[Silhouette]) -> Whole | None:
+    """Gives the size and the bounds of a silhouette that comes in parts, None where there is no part."""
+    samples, bounds = 0, np.zeros((0, 4), dtype=np.int64)
+    for part in parts:
+        samples += int(part.mask.sum())
+        here = mask_bounds(part.mask) + np.tile(part.box.origin.astype(np.int64), 2)
+        bounds = np.vstack([bounds, here])
+    if samples == 0:
+        return None
+    left, top = bounds[:, :2].min(axis=0).tolist()
+    right, bottom = bounds[:, 2:].max(axis=0).tolist()
+    return Whole(samples, (left, top, right, bottom))

@@ -126,7 +126,7 @@ def test_the_manifest_is_truthful(done: Path) -> None:
     assert frame.blocks.planned == len(blocks) == frame.blocks.done
     assert frame.detections.total == sum(block["detections"] for block in blocks)
     assert (frame.coverage.planned_share, frame.coverage.done_share) == (1.0, 1.0)
-    assert set(frame.stage_seconds) == {"pyramid", "plan", "inference", "merge", "table"}
+    assert set(frame.stage_seconds) == {"pyramid", "plan", "inference", "merge", "place", "table"}
     assert (done / frame.people_file).is_file()
     assert set(people["run_id"].to_pylist()) == {told.run_id} == {block["run_id"] for block in blocks}
     assert cv2.imread(str(done / "overview.jpg")) is not None
@@ -151,14 +151,92 @@ def test_other_merge_settings_infer_nothing(copy: Path, photo: Path, calls: Path
 
 def test_an_interrupted_run_goes_on_where_it_was(copy: Path, photo: Path, calls: Path) -> None:
     bytes_before, images_before = people_bytes(copy), images(calls)
-    lost = sorted(copy.glob("ledger/*/*/*/batch-*.blocks.parquet"))[1]
+    lost = max(copy.glob("ledger/*/*/*/batch-*.blocks.parquet"), key=lambda path: len(pq.read_table(path)))
+    blocks = len(pq.read_table(lost))
+    assert 1 < blocks <= 8
     lost.unlink()
     (copy / "manifest.json").unlink()
     run(photo, copy)
-    assert images(calls) - images_before == 8  # one batch
+    assert images(calls) - images_before == blocks
     assert people_bytes(copy) == bytes_before
     (frame,) = manifest(copy).frames
-    assert frame.blocks.reused == frame.blocks.planned - 8
+    assert frame.blocks.reused == frame.blocks.planned - blocks
+
+
+def looks_of(output: Path) -> dict[str, int]:
+    """Gives the blocks of each look in the ledger of the only frame, by its key."""
+    counts: dict[str, int] = {}
+    for path in output.glob("ledger/*/*/*/batch-*.blocks.parquet"):
+        counts[path.parent.name] = counts.get(path.parent.name, 0) + len(pq.read_table(path))
+    return counts
+
+
+def test_a_run_interrupted_between_two_looks_takes_the_second_alone(copy: Path, photo: Path, calls: Path) -> None:
+    bytes_before, images_before = people_bytes(copy), images(calls)
+    told = manifest(copy).frames[0].ground_plan
+    assert told is not None
+    assert sorted(looks_of(copy).values()) == sorted([told.first_blocks, told.row_blocks + told.residual_blocks])
+    second = max(looks_of(copy), key=lambda key: looks_of(copy)[key])
+    shutil.rmtree(next(copy.glob(f"ledger/*/*/{second}")))
+    run(photo, copy)
+    assert images(calls) - images_before == told.row_blocks + told.residual_blocks
+    assert people_bytes(copy) == bytes_before
+    assert second in looks_of(copy)  # what is found again asks for the same blocks
+
+
+def test_the_default_plan_follows_the_ground(copy: Path, photo: Path) -> None:
+    (frame,) = manifest(copy).frames
+    told = frame.ground_plan
+    assert frame.plan == "ground"
+    assert told is not None
+    assert told.trusted
+    assert told.passes == frame.blocks.planned < told.uniform_passes == 21
+    assert told.passes == told.first_blocks + told.row_blocks + told.residual_blocks
+    assert told.row_blocks == sum(row.blocks for row in told.rows)
+    assert told.lines[0].per_y == pytest.approx(0.25, abs=0.03)
+    assert told.inlier_share > 0.9
+    assert told.reached_coverage > 0.95
+    run(photo, copy, plan={"kind": "uniform"})
+    (frame,) = manifest(copy).frames
+    assert (frame.plan, frame.ground_plan, frame.blocks.planned) == ("uniform", None, 21)
+    assert_found_once(found_boxes(copy), crowd()[1])
+
+
+@pytest.mark.parametrize("people", [0, 5])
+def test_too_few_people_for_a_line_get_the_uniform_plan(tmp_path: Path, people: int) -> None:
+    image = fakes.ground(WIDTH, HEIGHT)
+    planted = np.array([[200 + 400 * n, 300, 260 + 400 * n, 460] for n in range(people)], dtype=np.float64)
+    for x0, y0, x1, y1 in planted.astype(int).tolist():
+        fakes.plant(image, (x0, y0, x1, y1))
+    run(save(tmp_path / "few.png", image), tmp_path / "out")
+    (frame,) = manifest(tmp_path / "out").frames
+    assert (frame.plan, frame.blocks.planned) == ("uniform", 21)
+    assert frame.ground_plan is not None
+    assert frame.ground_plan.reason == f"{people} people, a line needs 12"
+    assert_found_once(found_boxes(tmp_path / "out"), planted.reshape(-1, 4))
+
+
+def test_a_dry_run_plans_and_draws_and_the_run_goes_on_from_it(
+    tmp_path: Path, photo: Path, done: Path, calls: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    arguments = [str(photo), "--output", str(output), "--model", "tests.fakes:factory", "--device", "cpu"]
+    before = images(calls)
+    assert job.main([*arguments, "--dry-run"]) == 0
+    told = manifest(done).frames[0].ground_plan
+    assert told is not None
+    assert images(calls) - before == told.first_blocks
+    printed = capsys.readouterr().out
+    assert f"{told.first_blocks} blocks seen, {told.row_blocks + told.residual_blocks} to go, about" in printed
+    assert "min at" in printed
+    assert printed.count("blocks at scale") == len(told.rows)
+    assert cv2.imread(str(output / "plan.jpg")) is not None
+    assert not (output / "people").exists()
+    assert job.main([*arguments, "--no-overview"]) == 0
+    assert images(calls) - before == told.passes
+    assert people_bytes(output) == people_bytes(done)
+    assert job.main([*arguments, "--dry-run", "--plan", "uniform"]) == 0
+    assert "0 blocks seen, 21 to go, minutes unknown" in capsys.readouterr().out
 
 
 def images(calls: Path) -> int:
@@ -173,8 +251,9 @@ def test_no_resume_infers_all_and_gives_the_same_bytes(copy: Path, photo: Path, 
 
 
 def test_other_plans_do_not_mix(copy: Path, photo: Path) -> None:
-    run(photo, copy, plan={"overlap": 0.5})
-    assert len(list(copy.glob("ledger/*/*/*"))) == 2
+    looks = len(looks_of(copy))
+    run(photo, copy, plan={"kind": "uniform", "overlap": 0.5})
+    assert len(looks_of(copy)) == looks + 1
     assert_found_once(found_boxes(copy), crowd()[1])
 
 
@@ -186,6 +265,7 @@ def test_a_poison_block_fails_alone(
     image[HEIGHT - 3, WIDTH - 3] = colour  # only the last block of level 0 sees it undiluted
     photo, output = save(tmp_path / "poison.png", image), tmp_path / "out"
     arguments = [str(photo), "--output", str(output), "--model", "tests.fakes:factory", "--device", "cpu"]
+    arguments += ["--plan", "uniform"]
     assert job.main(arguments) == 3
     line = capsys.readouterr().out.splitlines()[-1]
     told = manifest(output)

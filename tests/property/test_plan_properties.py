@@ -4,7 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.geometry import level_sizes
-from pipeline.plan import restrict, uniform_plan
+from pipeline.ground import HeightLine
+from pipeline.plan import coarse_plan, restrict, uniform_plan
+from pipeline.plan.held import held
+from pipeline.plan.residual import residual_plan
+from pipeline.plan.rows import GUARD_PX, MOST_ENLARGED, Reach, row_plan
 from pipeline.types import Block, Window
 
 
@@ -71,3 +75,48 @@ def test_restrict_agrees_with_its_definition(plan: tuple[int, int, tuple[Block, 
         looked_at = window.intersection(roi).area > 0
         hidden = window.difference(exclude).area == 0
         assert (block.id in kept) == (looked_at and not hidden)
+
+
+@st.composite
+def grounds(draw: st.DrawFn) -> tuple[tuple[int, int], HeightLine, Reach, float]:
+    """A frame, a line whose people are 50 px and more at its top edge or below, and the least network height."""
+    width, height = draw(st.integers(2000, 12000)), draw(st.integers(1500, 9000))
+    per_y, tilt = draw(st.floats(0.0, 0.5)), draw(st.floats(-0.3, 0.3))
+    far_y, far_height = draw(st.floats(0.0, 0.6)) * height, draw(st.floats(55.0, 400.0))
+    line = HeightLine(per_y * tilt, per_y, far_height - per_y * (far_y + tilt * width / 2), 0.1, 50, 1.0)
+    return (width, height), line, Reach(far_y, 2.0 * height, width / 2, 0.0, float(width)), draw(st.floats(40.0, 128.0))
+
+
+@given(grounds(), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_who_obeys_the_line_is_whole_and_tall_enough_in_a_row(
+    given_ground: tuple[tuple[int, int], HeightLine, Reach, float], seed: int
+) -> None:
+    frame, line, reach, smallest_px = given_ground
+    blocks = [block for row in row_plan(line, reach, frame, smallest_px, "G") for block in row.blocks]
+    rng = np.random.default_rng(seed)
+    x, level_y = rng.uniform(0, frame[0], 400), rng.uniform(reach.far_y, 1.2 * frame[1], 400)
+    feet = np.stack([x, level_y - line.tilt * (x - reach.at_x)], axis=1)
+    tall = line.heights(feet)
+    boxes = np.stack([x - 0.25 * tall, feet[:, 1] - tall, x + 0.25 * tall, feet[:, 1]], axis=1)
+    inside = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= frame).all(axis=1)
+    # Whom the frame itself would show too large, or level 0 too small, no block can show well.
+    fits = (tall * MOST_ENLARGED >= smallest_px + GUARD_PX) & (tall * min(832 / frame[0], 512 / frame[1]) <= 400)
+    assert held(boxes[inside & fits], blocks, smallest_px).all()
+
+
+@given(grounds(), st.integers(0, 60), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_residual_blocks_see_whoever_can_be_seen(
+    given_ground: tuple[tuple[int, int], HeightLine, Reach, float], people: int, seed: int
+) -> None:
+    frame, _, _, smallest_px = given_ground
+    rng = np.random.default_rng(seed)
+    tall = np.exp(rng.uniform(np.log(45.0), np.log(1200.0), people))
+    corners = rng.uniform(0, 1, (people, 2)) * (np.array(frame) - np.stack([0.4 * tall, tall], axis=1)).clip(0)
+    boxes = np.concatenate([corners, corners + np.stack([0.4 * tall, tall], axis=1)], axis=1)
+    boxes = boxes[(tall * MOST_ENLARGED >= smallest_px) & (boxes[:, 3] <= frame[1])]
+    there = coarse_plan(*frame)
+    blocks = residual_plan(boxes, there, frame, smallest_px, "P")
+    assert held(boxes, [*there, *blocks], smallest_px).all()
+    assert len(blocks) <= (~held(boxes, there, smallest_px)).sum()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mili_core.errors import ConfigError
-from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings, LossWeights
+from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings, LossWeights, suited_weights
 from mili_core.losses.total import ALL_TERMS, LossTerms, base_loss, multi_person_loss, total_loss
 
 UNITS = LossWeights(**dict.fromkeys(ALL_TERMS, 1.0))
@@ -68,6 +68,13 @@ def test_the_papers_weights() -> None:
     assert (weights.roi, weights.occlusion, weights.restoration) == (1e-8, 1.0, 1.0)
     assert (weights.interpenetration, weights.depth_order) == (0.0, 0.0)
     assert (TUNE_WEIGHTS.interpenetration, TUNE_WEIGHTS.depth_order) == (0.01, 100.0)
+
+
+def test_each_model_has_its_weights() -> None:
+    assert suited_weights("mili_r50") == LossWeights()
+    assert suited_weights("mili_lite") == replace(LossWeights(), restoration=0.02)
+    assert suited_weights("mili_r50", tune=True) == TUNE_WEIGHTS
+    assert suited_weights("mili_lite", tune=True).depth_order == 100.0
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import runpy
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
 
 from mili_core.errors import ConfigError, DetectionError
-from pipeline.merge import MergeConfig, merge
+from pipeline.merge import MergeConfig, merge, views_of_blocks
 from pipeline.types import Block, MergeResult, PixelGrid, SceneDetections, Window
 
 DEFAULTS = MergeConfig()
@@ -161,6 +164,62 @@ class TestStitching:
         assert result.stitched.tolist() == [False]
 
 
+class TestSmallWholeViews:
+    def test_parts_seen_well_tell_the_box_better_than_a_tiny_whole_view(self) -> None:
+        tiny = block("tiny", 0.0, 0.0, scale=1 / 32)
+        rows: list[Row] = [*TestStitching.TALL, (2, (84.0, 140.0, 280.0, 720.0), 0.9)]
+        result = run(rows, [LEFT, LOWER, tiny])
+        assert result.group.tolist() == [0, 0, 0]
+        assert result.stitched.tolist() == [True]
+        assert result.boxes_frame.tolist() == [[100, 150, 260, 700]]
+
+
+class TestTieBreakers:
+    """Two cut views of blocks that hardly overlap: nothing in common but what the model guesses of the body."""
+
+    UPPER, LOWEST = block("upper", 0.0, 0.0), block("lowest", 0.0, 509.0)
+    ROWS: tuple[Row, ...] = ((0, (300, 300, 420, 512), 0.9), (1, (300, 509, 420, 760), 0.9))
+
+    def seen(self, shift: float, metre: float) -> SceneDetections:
+        given = views(self.ROWS)
+        joints = np.ones((2, 24, 3), dtype=np.float32)
+        joints[:, :, 0] = np.linspace(320.0, 400.0, 24)
+        joints[:, :, 1] = np.linspace(310.0, 750.0, 24)
+        joints[1, :, 0] += shift
+        depth = np.array([4.0, 4.0 * metre], dtype=np.float32)
+        return replace(given, joints2d_frame=joints, depth_m=depth)
+
+    @pytest.mark.parametrize(
+        ("shift", "metre", "people"), [(0.0, 1.0, 1), (5.0, 1.1, 1), (150.0, 1.0, 2), (0.0, 2.0, 2)]
+    )
+    def test_joints_and_depth_decide(self, shift: float, metre: float, people: int) -> None:
+        blocks = [self.UPPER, self.LOWEST]
+        assert len(merge(views(self.ROWS), blocks, FRAME).chosen) == 1
+        assert len(merge(self.seen(shift, metre), blocks, FRAME).chosen) == people
+
+
+class TestForeign:
+    def test_boxes_land_in_the_frame(self) -> None:
+        given, refused = views_of_blocks(
+            [LEFT, COARSE], [np.zeros((0, 4)), np.array([[10, 20, 30, 80.0]])], [np.zeros(0), np.array([0.5])]
+        )
+        assert refused == ()
+        assert given.boxes_frame.tolist() == [[20, 40, 60, 160]]
+        assert given.block_index.tolist() == [1]
+
+    def test_rows_that_are_no_numbers_are_named(self) -> None:
+        boxes = np.array([[10, 20, 30, 80], [np.nan, 0, 1, 1], [0, 0, 9, 9]], dtype=np.float64)
+        given, refused = views_of_blocks([LEFT], [boxes], [np.array([0.5, 0.5, np.inf])])
+        assert len(given) == 1
+        assert [line.split(", ")[1:] for line in refused] == [["block left", "row 1"], ["block left", "row 2"]]
+
+    def test_shapes_are_checked(self) -> None:
+        with pytest.raises(DetectionError, match="block left"):
+            views_of_blocks([LEFT], [np.zeros((2, 3))], [np.zeros(2)])
+        with pytest.raises(DetectionError, match="2 blocks"):
+            views_of_blocks([LEFT, RIGHT], [np.zeros((2, 4))], [np.zeros(2)])
+
+
 class TestLeftOvers:
     WHOLE: Row = (1, (300, 120, 700, 920), 0.9)  # 200 x 400 network px in COARSE
 
@@ -188,12 +247,24 @@ class TestLeftOvers:
         assert len(run(rows[:2], [LEFT, COARSE, other]).chosen) == 2  # one report against one absence
         assert len(run(rows, [LEFT, COARSE, other]).chosen) == 1  # one against two
 
-    def test_a_small_person_whom_one_block_reports_beside_the_large_one_stays_however_many_miss_it(self) -> None:
+    def test_a_small_person_before_a_large_one_stays_unless_most_blocks_miss_them(self) -> None:
         others = [block(f"other {k}", 0.0, 10.0 * k, scale=0.5) for k in (1, 2, 3)]
         child = (420.0, 300.0, 520.0, 440.0)
         rows: list[Row] = [(k, self.WHOLE[1], 0.9) for k in range(1, 5)]
-        assert len(run([*rows, (1, child, 0.9)], [LEFT, COARSE, *others]).chosen) == 2
-        assert len(run([*rows, (0, child, 0.9)], [LEFT, COARSE, *others]).chosen) == 1
+        blocks = [LEFT, COARSE, *others]
+        assert len(run([*rows, (1, child, 0.9), (2, child, 0.9)], blocks).chosen) == 2  # two reports, two absences
+        assert len(run([*rows, (1, child, 0.9)], blocks).chosen) == 1  # one against three
+
+    def test_a_box_around_two_people_whom_other_blocks_report_alone_is_nobody(self) -> None:
+        one, two = (300.0, 100.0, 400.0, 400.0), (420.0, 100.0, 520.0, 400.0)
+        around: Row = (0, (300.0, 100.0, 520.0, 400.0), 0.99)
+        shifted = [block(f"shifted {k}", 5.0 * k, 5.0 * k) for k in (1, 2)]
+        rows: list[Row] = [(k, box, 0.6) for k in (1, 2) for box in (one, two)]
+        result = run([around, *rows], [LEFT, *shifted])
+        assert len(result.chosen) == 2
+        assert result.rejected.tolist() == [0]
+        assert result.reasons == ("other people by most blocks that looked",)
+        assert len(run([around, *rows[:2]], [LEFT, *shifted]).chosen) == 3  # one block alone doubts it
 
     def test_a_thin_strip_at_an_edge_is_nobody(self) -> None:
         result = run([(0, (828.5, 100, 832, 180), 0.9)], [LEFT, RIGHT])
@@ -250,10 +321,10 @@ class TestRefusals:
 
 class TestOutlines:
     def test_silhouettes_tell_apart_whom_boxes_confuse(self) -> None:
-        """Boxes of IoU .6 in two blocks: one person by the boxes, two by silhouettes that hardly touch."""
-        one, two = (650.0, 100.0, 710.0, 260.0), (664.0, 102.0, 722.0, 258.0)
+        """Boxes of IoU .54 in two blocks: one person by the boxes, two by silhouettes that hardly touch."""
+        one, two = (650.0, 100.0, 710.0, 260.0), (668.0, 102.0, 726.0, 258.0)
         upper = shapely.Polygon([(650, 260), (650, 100), (710, 100)])
-        lower = shapely.Polygon([(664, 258), (722, 258), (722, 102)])
+        lower = shapely.Polygon([(668, 258), (726, 258), (726, 102)])
         rows = [(0, one, 0.9), (1, two, 0.9)]
         assert len(run(rows, [LEFT, RIGHT]).chosen) == 1
         assert len(merge(views(rows, [upper, lower]), [LEFT, RIGHT], FRAME).chosen) == 2
@@ -262,7 +333,14 @@ class TestOutlines:
 
 class TestConfig:
     @pytest.mark.parametrize(
-        "config", [{"cut_margin_px": -1.0}, {"contained": 1.5}, {"link_similarity": 0.0}, {"opposite_px": -0.1}]
+        "config",
+        [
+            {"cut_margin_px": -1.0},
+            {"contained": 1.5},
+            {"link_similarity": 0.0},
+            {"opposite_px": -0.1},
+            {"shard_views": 0},
+        ],
     )
     def test_nonsense_is_refused(self, config: dict[str, float]) -> None:
         with pytest.raises(ConfigError, match=next(iter(config))):
@@ -282,3 +360,10 @@ class TestConfig:
 
     def test_it_travels_between_processes(self) -> None:
         assert pickle.loads(pickle.dumps(MergeConfig(blur_px=2.0))) == MergeConfig(blur_px=2.0)
+
+
+def test_the_example_in_the_docs_runs() -> None:
+    path = Path(__file__).parents[2] / "docs" / "merge_example.py"
+    result = runpy.run_path(str(path))["example"]()
+    assert result.group.tolist() == [0, 1, 0, 1, 2]
+    assert result.chosen.tolist() == [0, 3, 4]

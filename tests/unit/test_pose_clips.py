@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +274,16 @@ def good_bvh() -> str:
         (lambda text: text.replace("LeftForeArm", "Tail"), ConfigError, "left_elbow.*rename"),
         (lambda text: text.replace("Zrotation", "Wrotation"), StoreError, "unknown channels"),
         (lambda text: text.replace("OFFSET", "OFSET", 1), StoreError, "unexpected word"),
+        (lambda text: text.replace("HIERARCHY", "HIERARCHY }", 1), StoreError, "a '}' too many"),
+        (lambda text: text.replace("HIERARCHY", "HIERARCHY OFFSET 0 0 0", 1), StoreError, "OFFSET stands outside"),
+        (lambda text: text.replace("HIERARCHY", "HIERARCHY CHANNELS 0", 1), StoreError, "CHANNELS stands outside"),
+        (lambda text: text.replace("CHANNELS 6", "CHANNELS -2", 1), StoreError, "CHANNELS -2: expected a number"),
+        (lambda text: "HIERARCHY ROOT a { CHANNELS MOTION x", StoreError, "CHANNELS: expected a number"),
+        (lambda text: "HIERARCHY ROOT a { OFFSET 1 MOTION x", StoreError, "OFFSET 1: expected three numbers"),
+        (lambda text: "HIERARCHY ROOT a MOTION x", StoreError, "ROOT a lacks its '{'"),
+        (lambda text: "HIERARCHY END s { JOINT a { } } MOTION x", StoreError, "JOINT within an end site"),
+        (lambda text: text[: text.index("MOTION")] + "MOTION\n", StoreError, "MOTION lacks"),
+        (lambda text: text.replace("Frames: 3", "Frames: many"), StoreError, "Frames: many and"),
     ],
 )
 def test_bad_bvh_is_one_clear_line(tmp_path: Path, spoil, error: type[MiliError], says: str) -> None:  # noqa: ANN001
@@ -286,7 +298,8 @@ def test_bad_bvh_is_one_clear_line(tmp_path: Path, spoil, error: type[MiliError]
 @pytest.mark.parametrize(
     ("arrays", "error", "says"),
     [
-        ({"foo": np.zeros(3)}, ConfigError, "no poses"),
+        ({"foo": np.zeros(3)}, ConfigError, "holds only foo: no poses.*give an AMASS-style npz"),
+        ({}, ConfigError, "is empty: no poses"),
         ({"poses": np.zeros((4, 70))}, ConfigError, "expected numbers"),
         ({"poses": np.zeros((0, 72))}, StoreError, "no frames"),
         ({"poses": np.full((4, 72), np.nan)}, StoreError, "not finite"),
@@ -312,6 +325,18 @@ def test_damaged_archives_and_missing_things(tmp_path: Path) -> None:
     np.savez(path, poses=np.zeros((100, 72)))
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(StoreError, match=r"cut\.npz"):
+        load_clip(path)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (30_000_000_000, 72)}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("poses.npy", header.getvalue())
+    with pytest.raises(StoreError, match=r"cut\.npz claims more numbers than memory holds.*give an AMASS"):
+        load_clip(path)
+    np.save(path.with_suffix(".npy"), np.zeros((4, 72)))
+    path.with_suffix(".npy").replace(path)
+    with pytest.raises(StoreError, match=r"cut\.npz cannot be read as npz"):
         load_clip(path)
     path.write_bytes(b"")
     with pytest.raises(StoreError, match=r"cut\.npz"):

@@ -13,12 +13,20 @@ from mili_core.errors import StoreError
 from mili_core.protocol import ModelIdentity
 from pipeline.config import SceneConfig
 from pipeline.executor import BatchOutcome, Done, Failed
+from pipeline.geometry import translate
 from pipeline.inference import keep, partition, pool_settings
 from pipeline.lock import output_lock
 from pipeline.plan import uniform_plan
 from pipeline.progress import progress
 from pipeline.regions import Regions
-from pipeline.run_keys import content_sha256, frame_key, inference_settings, run_identity, shaping_settings
+from pipeline.run_keys import (
+    content_sha256,
+    frame_key,
+    inference_settings,
+    look_key,
+    run_identity,
+    shaping_settings,
+)
 from pipeline.run_manifest import Summary, covered_share
 from pipeline.types import FrameRef, SceneDetections
 
@@ -49,7 +57,7 @@ SAME = keys(config())
         {"output": "elsewhere"},
         {"ray": {"actors": 7, "threads": 2, "address": "auto", "cpus_per_actor": 3}},
         {"model": {"device": "cuda", "weights": "other/place"}},
-        {"resume": False, "overwrite": True, "debug": True, "overview": False, "pyramids": "p"},
+        {"resume": False, "overwrite": True, "debug": True, "overview": False, "pyramids": "p", "dry_run": True},
         {"input": ("b",)},
     ],
 )
@@ -61,6 +69,9 @@ def test_what_does_not_shape_the_result_is_in_no_key(more: dict[str, object]) ->
     "more",
     [
         {"plan": {"overlap": 0.3}},
+        {"plan": {"kind": "uniform"}},
+        {"plan": {"smallest_px": 100.0}},
+        {"plan": {"share_fit": False}},
         {"model": {"score_threshold": 0.5}},
         {"model": {"factory": "a:b"}},
         {"roi": (SQUARE,)},
@@ -88,6 +99,20 @@ def test_merging_shapes_the_run_only() -> None:
 def test_model_and_content_are_in_both_keys() -> None:
     for other in (keys(config(), ModelIdentity("fake", "a", "open", "other")), keys(config(), content="other")):
         assert all(new != old for new, old in zip(other, SAME, strict=True))
+
+
+def test_a_later_look_has_a_key_of_its_own_that_names_its_blocks() -> None:
+    blocks = uniform_plan(2500, 1600)
+    key = look_key("first", blocks[:3], blocks[3:])
+    others = [
+        look_key("other", blocks[:3], blocks[3:]),
+        look_key("first", blocks[:2], blocks[3:]),
+        look_key("first", blocks[:3], blocks[4:]),
+        look_key("first", blocks[:4], blocks[4:]),
+        look_key("first", blocks[:3], [*blocks[3:-1], translate(blocks[-1], 2.0, 0.0)]),
+    ]
+    assert key == look_key("first", list(blocks[:3]), list(blocks[3:]))
+    assert len({key, "first", *others}) == len(others) + 2
 
 
 def test_a_copy_is_the_same_frame(tmp_path: Path) -> None:

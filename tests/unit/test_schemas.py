@@ -20,7 +20,7 @@ geometry:binary? mask_score:float? mask_area_px:float? visible_fraction:float? h
 block_id:string block_level:uint8 block_bbox:ibox merged_from:list<item:string>? truncated:bool stitched:bool
 body_model:string global_orient:v3? body_pose:v69? betas:v10? cam_crop:v3? crop_bbox:box? transl_block:v3?
 focal_px:float? principal_x:float? principal_y:float? focal_source:string? transl:v3? ground_x:float? ground_y:float?
-joints2d:v72? joints3d:v72? betas_source:string? foot_x:float? foot_y:float?
+joints2d:v72? joints3d:v72? betas_source:string? foot_x:float? foot_y:float? global_orient_block:v3?
 """
 """The columns as spec'd, written down a second time on purpose: a change of the contract must be made twice."""
 
@@ -80,7 +80,7 @@ def replaced(name: str, values: pa.Array) -> Callable[[pa.Table], pa.Table]:
 
 BAD_TABLES: dict[str, tuple[pa.Table, str]] = {
     "missing": (table(row()).drop_columns(["stitched"]), "'stitched' is missing"),
-    "unknown": (table(row()).append_column("extra", pa.array([1])), "'extra' is not in schema version 1.0"),
+    "unknown": (table(row()).append_column("extra", pa.array([1])), "'extra' is not in schema version 1.1"),
     "twice": (table(row()).append_column("score", pa.array([1.0])), "'score' is there twice"),
     "type": (replaced("frame_id", pa.array([0], pa.int64()))(table(row())), "'frame_id' is int64, expected int32"),
     "list length": (
@@ -128,14 +128,14 @@ def stated(minor: int, major: int = 1) -> dict[bytes, bytes]:
 
 
 def test_older_minor_versions_get_the_columns_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
-    added = column("gait", pa.float32(), "1", "new", nullable=True, since_minor=1)
+    added = column("gait", pa.float32(), "1", "new", nullable=True, since_minor=2)
     monkeypatch.setattr(people, "PEOPLE_SCHEMA", PEOPLE_SCHEMA.insert(3, added))
-    monkeypatch.setattr(people, "SCHEMA_MINOR", 1)
+    monkeypatch.setattr(people, "SCHEMA_MINOR", 2)
     checked = check(table(row()).replace_schema_metadata(stated(0)))
     assert checked.column_names[3] == "gait"
     assert checked["gait"].null_count == 1
     with pytest.raises(SchemaError, match="'gait' is missing"):
-        check(table(row()).replace_schema_metadata(stated(1)))
+        check(table(row()).replace_schema_metadata(stated(2)))
 
 
 def test_newer_minor_versions_lose_what_is_not_known() -> None:

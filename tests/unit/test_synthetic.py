@@ -15,19 +15,25 @@ import pytest
 import shapely
 import tifffile
 import torch
+from tiny_body import tiny_body
 
 from mili_core.body import SkinnedBody, axis_angle_to_matrix, load_body
-from mili_core.errors import ConfigError
-from mili_core.synth.rendering.grid import mask_bounds, whole_silhouette
+from mili_core.errors import ConfigError, StoreError
+from mili_core.synth.rendering import grid
+from mili_core.synth.rendering.grid import mask_bounds, silhouette_parts, whole_silhouette
+from pipeline.frames.vips import vips
+from pipeline.lock import LOCK_NAME, output_lock
 from pipeline.synthetic import SceneFiles, SceneRequest, layout, make, make_scene, worker
 from pipeline.synthetic.masks import SUPERSAMPLE, from_run_lengths
-from pipeline.synthetic.worker import MARGIN_PX, SceneWorker
+from pipeline.synthetic.worker import SceneWorker, _measured, _silhouettes_beyond
 from schemas.people import METADATA_KEY, PEOPLE_SCHEMA, SchemaError
 from schemas.truth import NOT_IN_TRUTH, TRUTH_SCHEMA, TruthMetadata, check_truth
 
 # Larger than one TIFF tile, so that people lie on seams.
 WIDTH, HEIGHT = 900, 600
 REQUEST = SceneRequest(people=12, width=WIDTH, height=HEIGHT, seed=5, jpeg=True, preset="street")
+# Some of its people reach beyond the frame.
+BEYOND = SceneRequest(people=12, width=600, height=600, seed=4, preset="sports")
 SMALL = SceneRequest(people=3, width=160, height=120, seed=3, jpeg=True)
 
 
@@ -70,7 +76,9 @@ def outlines_of(truth: pa.Table, name: str = "geometry") -> np.ndarray:
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All but the lock, which stays."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in found if path.name != LOCK_NAME)
 
 
 def test_the_folder_holds_what_it_promises(files: SceneFiles) -> None:
@@ -194,9 +202,43 @@ def test_silhouettes_do_not_depend_on_how_the_frame_is_cut() -> None:
     for fragment in fragments:
         counts[fragment.person] += fragment.unpack()[0].sum()
     for person in set(range(len(facts))) - set(facts.beyond):
-        whole = whole_silhouette(scene, person, SUPERSAMPLE, MARGIN_PX)
+        whole = whole_silhouette(scene, person, SUPERSAMPLE)
         assert whole is not None
         assert counts[person] == whole.mask.sum()
+
+
+def test_whole_silhouettes_do_not_depend_on_the_blocks_they_are_drawn_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    making = SceneWorker(BEYOND, load_body())
+    beyond = making.facts().beyond
+    assert beyond
+    monkeypatch.setattr(grid, "BLOCK_SAMPLES", 37)
+    for person, whole in beyond.items():
+        parts = list(silhouette_parts(making._scene, person, SUPERSAMPLE))
+        assert max(max(part.mask.shape) for part in parts) <= 37
+        assert _measured(parts) == whole
+        # As far as the surfaces reach, not farther; a margin only cuts.
+        cut = whole_silhouette(making._scene, person, SUPERSAMPLE, margin_px=5000)
+        assert cut is not None
+        assert cut.mask.sum() == whole.samples
+
+
+def test_silhouettes_are_counted_however_far_they_reach_beyond_the_frame() -> None:
+    scene = SceneWorker(BEYOND, load_body())._scene
+    camera, own = scene.camera, scene.surfaces_of(0)
+    metres = 9000.0 * scene.crowd.transl_m[0, 2] / camera.focal_px
+    surfaces, bounds = list(scene.surfaces), scene.bounds_px.copy()
+    for index in own:
+        piece = scene.surfaces[index].piece
+        vertices = piece.vertices_m + np.array([metres, 0.0, 0.0], dtype=np.float32)
+        pixels = camera.project(vertices)
+        bounds[index] = [*pixels.min(axis=0), *pixels.max(axis=0)]
+        surfaces[index] = replace(
+            scene.surfaces[index], piece=replace(piece, vertices_m=vertices), bounds_px=bounds[index]
+        )
+    whole = _silhouettes_beyond(replace(scene, surfaces=tuple(surfaces), bounds_px=bounds))[0]
+    reach = bounds[own] * SUPERSAMPLE
+    assert whole.bounds[0] > 8000 * SUPERSAMPLE
+    np.testing.assert_allclose(whole.bounds, [*reach[:, :2].min(axis=0), *reach[:, 2:].max(axis=0)], atol=2)
 
 
 def test_tiles_do_not_depend_on_what_is_rendered_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,23 +331,113 @@ def test_an_interrupted_scene_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     assert files_in(tmp_path) == []
 
 
-def test_a_scene_whose_last_file_fails_has_no_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scene_whose_last_file_fails_leaves_the_older_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise KeyboardInterrupt
 
     make_scene(SMALL, load_body(), tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
     monkeypatch.setattr(make, "write_jpeg", broken)
     with pytest.raises(KeyboardInterrupt):
         make_scene(replace(SMALL, seed=9), load_body(), tmp_path)
-    # The older scene's files are still whole, but a folder without scene.json is not finished.
+    assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
+
+
+def test_a_new_scene_takes_the_older_ones_files_with_it_and_nothing_else(tmp_path: Path) -> None:
+    make_scene(SMALL, load_body(), tmp_path)
+    described = json.loads((tmp_path / "scene.json").read_text())
+    described["files"] |= {"image": "../mine.tif"}
+    (tmp_path.parent / "mine.tif").touch()
+    (tmp_path / "notes.tif").touch()
+    make_scene(replace(SMALL, scene_id="other", jpeg=False), load_body(), tmp_path)
+    assert files_in(tmp_path) == [
+        "notes.tif",
+        "other.tif",
+        "scene.json",
+        "truth/people.parquet",
+        "truth/visible_id.tif",
+    ]
+    (tmp_path / "scene.json").write_text(json.dumps(described))
+    make_scene(SMALL, load_body(), tmp_path)
+    assert (tmp_path.parent / "mine.tif").exists()
+    (tmp_path / "scene.json").write_text("[1]")
+    make_scene(SMALL, load_body(), tmp_path)
+    assert json.loads((tmp_path / "scene.json").read_text())["scene_id"] == "scene"
+
+
+def test_a_scene_that_gets_no_names_has_no_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_scene(SMALL, load_body(), tmp_path)
+    rename = Path.replace
+
+    def broken(self: Path, target: Path) -> Path:
+        if target.name == "scene.tif":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(StoreError, match=r"scene\.tif: cannot be written"):
+        make_scene(replace(SMALL, seed=9), load_body(), tmp_path)
     assert "scene.json" not in files_in(tmp_path)
-    assert json.loads(pq.read_metadata(tmp_path / "truth/people.parquet").metadata[METADATA_KEY])["seed"] == SMALL.seed
+    assert not any(".part-" in name for name in files_in(tmp_path))
+
+
+def test_one_scene_at_a_time_in_a_folder(tmp_path: Path) -> None:
+    with output_lock(tmp_path), pytest.raises(StoreError, match="is writing there"):
+        make_scene(SMALL, load_body(), tmp_path)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (100, 100), (64, 600)])
+def test_small_frames_have_small_tiles_that_libvips_reads(width: int, height: int, tmp_path: Path) -> None:
+    files = make_scene(replace(SMALL, people=1, width=width, height=height), load_body(), tmp_path)
+    with tifffile.TiffFile(files.image) as tiff:
+        expected = tiff.pages.first.asarray()
+        assert (tiff.pages.first.tilewidth, tiff.pages.first.tilelength) == (
+            -(-width // 16) * 16,
+            min(-(-height // 16) * 16, 512),
+        )
+    np.testing.assert_array_equal(vips().Image.new_from_file(str(files.image)).numpy(), expected)
+    assert vips().Image.new_from_file(str(files.visible_id)).numpy().shape == (height, width)
+    assert files.jpeg is not None
+    assert cv2.imread(str(files.jpeg)).shape == (height, width, 3)
+
+
+def test_bodies_of_other_shapes_are_rendered_and_those_not_in_metres_refused(tmp_path: Path) -> None:
+    for seed in range(3):  # backpacks and shoulder bags among them
+        files = make_scene(
+            replace(SMALL, people=6, width=300, height=200, seed=seed), tiny_body(), tmp_path / str(seed)
+        )
+        assert files.visible_people > 0
+    body = load_body()
+    giant = replace(body, v_template=100 * body.v_template, shapedirs=100 * body.shapedirs)
+    with pytest.raises(ConfigError, match=r"169 m tall.*give a body in metres"):
+        make_scene(SMALL, giant, tmp_path / "giant")
+    assert not (tmp_path / "giant").exists()
+
+
+def test_the_description_names_what_was_taken_from_the_user(tmp_path: Path) -> None:
+    photos, clips = tmp_path / "photos", tmp_path / "clips"
+    (photos / "north").mkdir(parents=True)
+    clips.mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    cv2.imwrite(str(photos / "north" / "a.png"), noise)
+    for name in ("a", "b"):
+        np.savez(clips / f"{name}.npz", poses=np.zeros((4, 72)))
+    files = make_scene(replace(SMALL, backdrops=photos, clips=clips), load_body(), tmp_path / "scene")
+    described = json.loads(files.description.read_text())
+    assert described["backdrops"] == {"folder": "photos", "photo": "north/a.png"}
+    assert described["clips"] == {"folder": "clips", "count": 2}
+    drawn = json.loads(make_scene(SMALL, load_body(), tmp_path / "drawn").description.read_text())
+    assert (drawn["backdrops"], drawn["clips"]) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"height": 10}, "height 10 px"),
+        ({"scene_id": "a" * 201}, "has 201 characters; give at most 200"),
         ({"preset": "moon"}, "preset 'moon' is unknown; give one of street, "),
         ({"workers": -1}, "workers -1"),
         ({"backdrops": Path("/nowhere")}, "backdrops /nowhere is not a folder"),

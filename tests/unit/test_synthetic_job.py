@@ -15,6 +15,7 @@ from jobs import make_scene as job
 from mili_core.body import BodyModel
 from pipeline import synthetic
 from pipeline.cli import EXIT_INTERRUPTED
+from pipeline.lock import LOCK_NAME, output_lock
 from pipeline.synthetic import SceneFiles, SceneRequest
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,42 @@ def test_an_output_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "file").touch()
     assert job.main(["--size", "100x80", "--people", "0", "--output", str(tmp_path / "file")]) == 2
     assert "name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["scene.json", "scene.tif", "truth/people.parquet"])
+def test_a_folder_in_a_files_place_is_refused(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / target).mkdir(parents=True)
+    assert job.main(["--size", "100x80", "--people", "0", "--output", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert f"{target} is a folder" in message
+    assert len(message.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("below", ["file/sub", "a" * 300])
+def test_an_output_that_cannot_be_made_is_one_line(
+    below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert job.main(["--size", "100x80", "--people", "0", "--output", str(tmp_path / below)]) == 2
+    message = capsys.readouterr().err
+    assert "cannot be written" in message
+    assert len(message.strip().splitlines()) == 1
+
+
+def test_a_name_that_is_too_long_leaves_the_older_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--size", "100x80", "--people", "0", "--output", str(tmp_path)]
+    assert job.main(arguments) == 0
+    assert job.main([*arguments, "--scene-id", "a" * 300]) == 2
+    assert "has 300 characters" in capsys.readouterr().err
+    assert (tmp_path / "scene.json").exists()
+
+
+def test_a_second_run_in_a_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with output_lock(tmp_path):
+        assert job.main(["--size", "100x80", "--people", "0", "--output", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert "is writing there" in message
+    assert len(message.strip().splitlines()) == 1
 
 
 def test_the_job_says_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,8 +154,9 @@ def test_a_killed_job_leaves_no_file_that_looks_finished(how: signal.Signals, tm
     process.send_signal(how)
     _, message = process.communicate(timeout=START_S)
     assert process.returncode == (EXIT_INTERRUPTED if how == signal.SIGINT else -how)
-    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name != LOCK_NAME]
     assert all(name.startswith(".part-") for name in left)
     if how == signal.SIGINT:
         assert left == []
+        assert "make the scene from the start" in message
         assert len(message.strip().splitlines()) == 1

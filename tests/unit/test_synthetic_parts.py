@@ -57,7 +57,7 @@ def test_a_tiff_of_tiles_in_any_order_holds_the_picture(
     for group in rng.permutation(layout.groups).tolist():
         windows = [layout.tile_window(tile) for tile in layout.group_tiles(group)]
         tiles = [picture[w.top : w.top + w.height, w.left : w.left + w.width] for w in windows]
-        groups.append((group, tuple(encode_tile(tile, photometric) for tile in tiles)))
+        groups.append((group, tuple(encode_tile(tile, photometric, layout.tile_shape) for tile in tiles)))
     path = tmp_path / "a.tif"
     with path.open("wb+") as file:
         write_tiff(file, "a.tif", layout, tiles_in_order(layout, groups), dtype, photometric)
@@ -90,8 +90,7 @@ def test_run_lengths_begin_outside_the_mask() -> None:
 
 def samples_of(person: np.ndarray, silhouettes: dict[int, Silhouette]) -> Samples:
     nothing = np.zeros(person.shape, dtype=np.int32)
-    weights = np.zeros((*person.shape, 3), dtype=np.float32)
-    return Samples(person.astype(np.int32), nothing, nothing, weights, nothing.astype(np.float32), silhouettes)
+    return Samples(person.astype(np.int32), nothing, nothing.astype(np.float32), {}, silhouettes)
 
 
 @given(rng=masks)

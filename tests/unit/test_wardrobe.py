@@ -29,6 +29,8 @@ from mili_core.synth.wardrobe import (
     thickness_m,
     worn,
 )
+from mili_core.synth.wardrobe.face import beard_share
+from mili_core.synth.wardrobe.shoes import without_toes
 from mili_core.synth.wardrobe.skirt import drape_skirt
 
 COUNT = 60
@@ -267,3 +269,37 @@ def test_patterns_change_the_colour_of_tops(rig: Rig, outfits: Outfits) -> None:
         changed = np.abs(with_pattern - without).max(axis=1) > 0.05
         assert changed[region == Region.TOP].mean() > 0.02, pattern.name
         assert not changed[region != Region.TOP].any(), pattern.name
+
+
+def test_straps_have_the_colour_of_their_bag_and_shoes_never_that_of_skin() -> None:
+    drawn = draw_outfits(np.random.default_rng(3), 800)
+    skin = np.sqrt(drawn.colours[:, Region.SKIN])
+    for region in (Region.SHOE, Region.SOLE, Region.SOCK, Region.TRIM):
+        assert np.abs(np.sqrt(drawn.colours[:, region]) - skin).max(axis=1).min() > 0.1, region
+    strapped = np.isin(drawn.bag, [Bag.BACKPACK, Bag.SHOULDER])
+    strap, bag = drawn.colours[strapped, Region.TRIM], drawn.bag_colour[strapped]
+    assert (strap <= bag + 0.02).all()
+    assert np.isclose(strap, 0.7 * bag, rtol=1e-3).all(axis=1).mean() > 0.7
+
+
+def test_shoes_have_no_toes(rig: Rig) -> None:
+    rest = rig.body.v_template
+    shod = without_toes(rig, rest)
+    moved = np.linalg.norm(shod - rest, axis=1)
+    assert moved[rig.fields[:, Field.LEG] < 0.9].max() < 1e-5
+    assert 0.002 < moved.max() < 0.04
+
+    def area(vertices: np.ndarray) -> float:
+        a, b, c = vertices[rig.body.faces[(moved > 0.002)[rig.body.faces].all(axis=1)]].transpose(1, 0, 2)
+        return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum())
+
+    # The sides of the toes are gone.
+    assert area(shod) < 0.75 * area(rest)
+
+
+def test_beards_end_softly(rig: Rig) -> None:
+    share = beard_share(rig.fields)
+    assert share.max() > 0.7
+    face = (rig.fields[:, Field.FRONT] > 0.5) & (np.abs(rig.fields[:, Field.HEAD] - 0.5) < 0.08)
+    assert share[face & (np.abs(rig.fields[:, Field.X]) < 0.03)].max() == 0.0
+    assert ((share > 0.05) & (share < 0.6)).sum() > 0.3 * (share > 0.05).sum()

@@ -64,6 +64,8 @@ def draw_objects(
     near_px: float,
     far_px: float,
     before_people: float = 0.4,
+    things: NDArray[np.floating] | None = None,
+    heading_rad: float = 0.0,
 ) -> tuple[PlacedObject, ...]:
     """Gives up to `count` objects; fewer when they do not fit.
 
@@ -76,8 +78,12 @@ def draw_objects(
         taken: (P, 2) ground points x, z of people, world metres.
         near_px, far_px: heights in the image of a standing adult at the nearest and the farthest place.
         before_people: share of the objects that are put between the camera and somebody.
+        things: (K, 2) ground points of what people have along: kept clear, too.
+        heading_rad: of the place, whose lines rows keep to.
     """
-    scene = _Floor(camera, walkable, np.asarray(taken, dtype=np.float64).reshape(-1, 2))
+    people = np.asarray(taken, dtype=np.float64).reshape(-1, 2)
+    more = np.zeros((0, 2)) if things is None else np.asarray(things, dtype=np.float64).reshape(-1, 2)
+    scene = _Floor(camera, walkable, people, np.concatenate([people, more]))
     names, share = list(kinds), np.array(list(kinds.values()), dtype=np.float64)
     placed: list[PlacedObject] = []
     prints: list[Footprint] = []
@@ -86,7 +92,7 @@ def draw_objects(
             break
         name = names[int(rng.choice(len(names), p=share / share.sum()))]
         spec = KINDS[name]
-        mesh, heading = spec.make(rng), _heading(rng, spec)
+        mesh, heading = spec.make(rng), _heading(rng, spec, heading_rad)
         before = len(scene.people) > 0 and rng.random() < before_people
         first = _find(rng, scene, prints, mesh, heading, (near_px, far_px), before=before)
         if first is None:
@@ -102,17 +108,18 @@ def draw_objects(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Floor:
-    """What a place has to suit: the view, the ground, people (P, 2)."""
+    """What a place has to suit: the view, the ground, people (P, 2), all that is taken (K, 2)."""
 
     camera: SceneCamera
     walkable: Walkable
     people: Float64Array
+    taken: Float64Array
 
     def suits(self, place: Footprint, mesh: Mesh, others: list[Footprint]) -> bool:
         """Gives whether an object may stand at a place."""
         if not self._foot_in_view(place.spot) or not bool(self.walkable(place.spot[None])[0]):
             return False
-        if len(self.people) and place.distance_m(self.people).min() < FEET_M:
+        if len(self.taken) and place.distance_m(self.taken).min() < FEET_M:
             return False
         if any(place.meets(other, GAP_M) for other in others):
             return False
@@ -140,10 +147,10 @@ def box_share(camera: SceneCamera, mesh: Mesh, spot: NDArray[np.floating], headi
     return float(sides.prod() / size.prod())
 
 
-def _heading(rng: np.random.Generator, spec: KindSpec) -> float:
+def _heading(rng: np.random.Generator, spec: KindSpec, lines_rad: float) -> float:
     """Gives a heading: what stands in rows mostly keeps to the lines of the place, the rest looks anywhere."""
     if spec.row_m > 0.0 and rng.random() < 0.7:
-        return float(0.5 * np.pi * rng.integers(4) + rng.normal(0.0, 0.12))
+        return float(lines_rad + 0.5 * np.pi * rng.integers(4) + rng.normal(0.0, 0.12))
     return float(rng.uniform(-np.pi, np.pi))
 
 

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mili_core.synth.camera import SceneCamera
+from mili_core.synth.objects.ground import TOUCH_M, clusters
 from mili_core.synth.objects.mesh import Mesh
 from mili_core.synth.objects.placement import PlacedObject
 from mili_core.synth.people.crowd import Crowd, on_stage
 from mili_core.synth.people.rig import Rig, vertex_normals
 from mili_core.synth.people.upright import Upright
 from mili_core.synth.rendering.scene import Scene
-from mili_core.synth.rendering.shadow import cast_shadows, contacts
+from mili_core.synth.rendering.shadow import THING_M, cast_shadows, contacts
 from mili_core.synth.rendering.surface import NOBODY, Cloth, Paint, Piece, Surface, light_pieces
 from mili_core.synth.wardrobe.bind import PosedPerson
 from mili_core.synth.wardrobe.cloth import thickness_m
 from mili_core.synth.wardrobe.look import Outfits
+from mili_core.synth.wardrobe.shoes import shod_fields, without_toes
 from mili_core.synth.wardrobe.worn import worn
 from mili_core.synth.worlds.contract import World
 
@@ -61,7 +63,6 @@ def assemble(
     for thing in objects:
         mesh = thing.mesh.turned(thing.heading_rad)
         surfaces += light_pieces([_moved(_painted(mesh), camera, thing.spot)], camera, world.light)
-    footprints = np.array([[*thing.spot, thing.radius_m] for thing in objects], dtype=np.float64).reshape(-1, 3)
     return Scene(
         rig=rig,
         camera=camera,
@@ -74,18 +75,31 @@ def assemble(
         bounds_px=np.array([surface.bounds_px for surface in surfaces], dtype=np.float64).reshape(-1, 4),
         owners=np.array([surface.piece.owner for surface in surfaces], dtype=np.int64),
         casts=cast_shadows(camera, world.light.sun, surfaces),
-        contacts=contacts(camera, crowd, footprints),
+        contacts=contacts(camera, crowd, _grounded(ground_m, companions, objects)),
     )
+
+
+def _grounded(
+    ground_m: NDArray[np.float64], companions: Sequence[Sequence[Mesh]], objects: Sequence[PlacedObject]
+) -> NDArray[np.float64]:
+    """Gives (K, 3) ground points x, z and radii of the contact shadows of all things; objects get one each."""
+    found = [np.array([[*thing.spot, 0.6 * thing.radius_m] for thing in objects], dtype=np.float64).reshape(-1, 3)]
+    for spot, things in zip(ground_m, companions, strict=True):
+        for mesh in things:
+            touching = clusters(mesh, spot, TOUCH_M)
+            found.append(np.column_stack([touching, np.full(len(touching), THING_M)]))
+    return np.concatenate(found)
 
 
 def _dress(rig: Rig, upright: Upright, outfits: Outfits, person: int) -> list[Piece]:
     """Gives a person's body, pushed out to its clothes, what is worn over it, and what is carried."""
     body = rig.body
     vertices = upright.vertices_m[person]
-    normals = vertex_normals(vertices[None], body.faces)[0]
+    shod = without_toes(rig, vertices)
+    normals = vertex_normals(shod[None], body.faces)[0]
     stand_off = thickness_m(rig, outfits.one(person))[0]
-    padded = vertices + normals * stand_off[:, None]
-    pieces = [Piece(padded, body.faces, Cloth(rig.fields), person)]
+    padded = shod + normals * stand_off[:, None]
+    pieces = [Piece(padded, body.faces, Cloth(shod_fields(rig)), person)]
     posed = PosedPerson(vertices, upright.joints_m[person], upright.transforms[person], upright.betas[person])
     for mesh in worn(rig, outfits, person, posed, stand_off):
         if mesh.albedo is None:

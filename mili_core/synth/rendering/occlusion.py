@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mili_core.raster import RasterJob, rasterise_many
+from mili_core.synth.window import front_faces
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -48,9 +49,7 @@ def sky_visibility(
     vertices: Float32Array, normals: Float32Array, faces: NDArray[np.int64], up: Float64Array
 ) -> Float32Array:
     """Gives (V,) float32 share 0..1 of the sky's light that reaches each vertex; arguments as above, `up` unit."""
-    across = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])
-    across /= np.linalg.norm(across)
-    ahead = np.cross(up, across)
+    across, ahead = _across(up)
     directions = [up]
     for step in range(_SKY_AZIMUTHS):
         turn = 2.0 * np.pi * (step + 0.25) / _SKY_AZIMUTHS
@@ -70,8 +69,9 @@ def _lit(
     views = [_view(points, direction) for direction in directions]
     jobs = []
     for _, seen in views:
-        width, height = (int(extent) + 2 for extent in seen[:, :2].max(axis=0))
-        jobs.append(RasterJob(seen, faces, width, height))
+        width, height = int(seen[:, 0].max()) + 2, int(seen[:, 1].max()) + 2
+        # The nearest faces of a closed mesh look at the light.
+        jobs.append(RasterJob(seen, faces[front_faces(seen, faces)], width, height))
     lit = np.zeros((len(directions), len(points)), dtype=np.bool_)
     for index, ((axes, seen), raster) in enumerate(zip(views, rasterise_many(jobs), strict=True)):
         # Looked up a little off the surface, so that a surface does not shade itself.
@@ -84,10 +84,18 @@ def _lit(
 
 def _view(points: Float32Array, direction: Float64Array) -> tuple[Float32Array, Float32Array]:
     """Gives the axes (3, 3) of the view from a light, and the points (V, 3) in it: texels, texels, metres."""
-    first = np.cross(direction, [0.0, 0.0, 1.0] if abs(direction[2]) < 0.9 else [1.0, 0.0, 0.0])
+    first, second = _across(direction)
+    axes = np.stack([first, second, -direction]).astype(np.float32)
+    seen = axes @ points.T
+    seen -= seen.min(axis=1, keepdims=True) - np.float32(1.0)
+    seen[:2] /= np.float32(max(TEXEL_M, seen[:2].max() / MOST_TEXELS))
+    return axes, np.ascontiguousarray(seen.T)
+
+
+def _across(direction: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Gives two unit vectors (3,) that make a right-handed frame with minus a unit direction (3,)."""
+    x, y, z = (float(part) for part in direction)
+    first = np.array([y, -x, 0.0]) if abs(z) < 0.9 else np.array([0.0, z, -y])
     first /= np.linalg.norm(first)
-    axes = np.stack([first, np.cross(direction, first), -direction]).astype(np.float32)
-    seen = points @ axes.T
-    seen -= seen.min(axis=0) - np.float32(1.0)
-    seen[:, :2] /= np.float32(max(TEXEL_M, seen[:, :2].max() / MOST_TEXELS))
-    return axes, seen
+    a, b, c = (float(part) for part in first)
+    return first, np.array([b * z - c * y, c * x - a * z, a * y - b * x])

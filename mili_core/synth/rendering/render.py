@@ -62,13 +62,19 @@ def _paint_surfaces(scene: Scene, samples: Samples, supersample: int, colour: Fl
         for right in range(supersample):
             uniform &= blocks[:, down, :, right] == first
     rows, columns = np.nonzero(uniform & (first != NOTHING))
-    middle = supersample // 2
-    colour[rows, columns] = shade(scene, samples, rows * supersample + middle, columns * supersample + middle)
-    rows, columns = np.nonzero(~uniform)
+    edge_rows, edge_columns = np.nonzero(~uniform)
     offsets = np.divmod(np.arange(supersample * supersample), supersample)
-    at_row = (rows[:, None] * supersample + offsets[0]).ravel()
-    at_column = (columns[:, None] * supersample + offsets[1]).ravel()
-    edge = np.repeat(colour[rows, columns], supersample * supersample, axis=0)
+    at_row = (edge_rows[:, None] * supersample + offsets[0]).ravel()
+    at_column = (edge_columns[:, None] * supersample + offsets[1]).ravel()
     seen = samples.surface[at_row, at_column] != NOTHING
-    edge[seen] = shade(scene, samples, at_row[seen], at_column[seen])
-    colour[rows, columns] = edge.reshape(len(rows), supersample * supersample, 3).mean(axis=1)
+    middle = supersample // 2
+    light = shade(
+        scene,
+        samples,
+        np.concatenate([rows * supersample + middle, at_row[seen]]),
+        np.concatenate([columns * supersample + middle, at_column[seen]]),
+    )
+    edge = np.repeat(colour[edge_rows, edge_columns], supersample * supersample, axis=0)
+    edge[seen] = light[len(rows) :]
+    colour[rows, columns] = light[: len(rows)]
+    colour[edge_rows, edge_columns] = edge.reshape(len(edge_rows), supersample * supersample, 3).mean(axis=1)

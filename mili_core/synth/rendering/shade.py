@@ -31,11 +31,10 @@ def shade(scene: Scene, samples: Samples, rows: Int64Array, columns: Int64Array)
     order = np.argsort(seen, kind="stable")
     cuts = np.flatnonzero(np.diff(seen[order])) + 1
     for members in np.split(order, cuts):
-        row, column = rows[members], columns[members]
-        surface = scene.surfaces[int(seen[members[0]])]
-        corners = surface.piece.faces[samples.face[row, column]]
-        weights = samples.barycentrics[row, column]
-        light[members] = _shade_surface(scene, surface, corners, weights)
+        index = int(seen[members[0]])
+        surface = scene.surfaces[index]
+        faces, weights = samples.layers[index].look_up(rows[members], columns[members])
+        light[members] = _shade_surface(scene, surface, surface.piece.faces[faces], weights)
     depth = samples.depth[rows, columns]
     return scene.light.through_haze(light, depth)
 

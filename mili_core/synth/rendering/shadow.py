@@ -21,6 +21,9 @@ Float64Array = NDArray[np.float64]
 FOOT_M = 0.13
 """Radius (one deviation) of the darkness around a foot: about half a shoe."""
 
+THING_M = 0.11
+"""The same around the wheels and legs of what people use."""
+
 FOOT_STRENGTH = 0.4
 OBJECT_STRENGTH = 0.3
 """Light that is missing in the middle of a contact shadow."""
@@ -52,20 +55,20 @@ class Contacts:
     bounds_px: Float64Array
 
 
-def contacts(camera: SceneCamera, crowd: Crowd, objects: Float64Array) -> Contacts:
-    """Gives the contacts of feet and of objects.
+def contacts(camera: SceneCamera, crowd: Crowd, grounded: Float64Array) -> Contacts:
+    """Gives the contacts of feet and of things.
 
     Args:
         camera: camera.
         crowd: the people.
-        objects: (K, 3) ground points x, z and radius, metres.
+        grounded: (K, 3) ground points x, z of things and the radius of their shadow (one deviation), metres.
     """
     feet = crowd.joints_m[:, _FEET].reshape(-1, 3).astype(np.float64) @ camera.world_to_camera
     above = camera.height_m - feet[:, 1]
     low = above < 0.25
-    spots = np.concatenate([feet[low][:, [0, 2]], objects[:, :2]])
-    radius = np.concatenate([np.full(low.sum(), FOOT_M), 0.6 * objects[:, 2]])
-    strength = np.concatenate([FOOT_STRENGTH * np.exp(-above[low] / 0.12), np.full(len(objects), OBJECT_STRENGTH)])
+    spots = np.concatenate([feet[low][:, [0, 2]], grounded[:, :2]])
+    radius = np.concatenate([np.full(low.sum(), FOOT_M), grounded[:, 2]])
+    strength = np.concatenate([FOOT_STRENGTH * np.exp(-above[low] / 0.12), np.full(len(grounded), OBJECT_STRENGTH)])
     bounds = [_ground_bounds(camera, spot, 3.0 * reach) for spot, reach in zip(spots, radius, strict=True)]
     return Contacts(spots, radius, strength, np.array(bounds, dtype=np.float64).reshape(-1, 4))
 
@@ -112,8 +115,8 @@ def cast_shadows(camera: SceneCamera, sun: Float64Array, surfaces: Sequence[Surf
     for index, surface in enumerate(surfaces):
         cast = _on_ground(camera, sun, surface.piece.vertices_m)
         if cast[:, 2].min() >= NEAREST_M:
-            pixels = camera.project(cast)
-            bounds[index] = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+            x, y = camera.project(cast).T
+            bounds[index] = x.min(), y.min(), x.max(), y.max()
     return Cast(bounds)
 
 

@@ -117,4 +117,5 @@ def projected_bounds(camera: SceneCamera, points_m: Float32Array) -> NDArray[np.
     if points_m[:, 2].max(initial=-np.inf) <= NEAR_M:
         return np.array([np.inf, np.inf, -np.inf, -np.inf])
     pixels = camera.project(np.maximum(points_m, [-np.inf, -np.inf, NEAR_M]))
-    return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+    x, y = pixels[:, 0], pixels[:, 1]
+    return np.array([x.min(), y.min(), x.max(), y.max()])

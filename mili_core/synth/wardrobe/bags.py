@@ -20,7 +20,7 @@ _HAND_DROP_M = 0.5
 
 
 def carried(rig: Rig, look: Outfits, person: PosedPerson, stand_off: Float32Array) -> WornMesh | None:
-    """Gives the bag of a posed person, or None without one.
+    """Gives the bag of a posed person, or None without one and where the body has no surface to carry it on.
 
     Args:
         rig: body.
@@ -29,7 +29,7 @@ def carried(rig: Rig, look: Outfits, person: PosedPerson, stand_off: Float32Arra
         stand_off: (V,) metres that clothes stand off the body.
     """
     kind, phase = Bag(int(look.bag[0])), float(look.phase[0])
-    if kind == Bag.NONE:
+    if kind == Bag.NONE or not _holds(kind, rig):
         return None
     size = 0.85 + 0.3 * (phase / 6.283)
     rest_y = rig.body.v_template[:, 1] + rig.body.shapedirs[:, 1] @ person.betas
@@ -55,6 +55,12 @@ def carried(rig: Rig, look: Outfits, person: PosedPerson, stand_off: Float32Arra
         middle = hip + turn @ np.array([reach, 0.02, 0.0], dtype=np.float32)
         return _painted((vertices @ turn.T + middle).astype(np.float32), faces, look, vertices)
     return _in_hand(kind, look, person, size)
+
+
+def _holds(kind: Bag, rig: Rig) -> bool:
+    """Gives whether a body has vertices where a bag lies; bodies of other shapes may have none there."""
+    under = {Bag.BACKPACK: _back, Bag.SHOULDER: _hip}.get(kind)
+    return under is None or len(under(rig)) > 0
 
 
 def _in_hand(kind: Bag, look: Outfits, person: PosedPerson, size: float) -> WornMesh | None:

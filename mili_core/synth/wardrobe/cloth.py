@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from mili_core.synth.people.rig import Field, Rig
+from mili_core.synth.wardrobe.face import beard_share
 from mili_core.synth.wardrobe.look import Float32Array, Hair, Headwear, Int64Array, Outfits, Region, Top
 from mili_core.synth.wardrobe.regions import hair_line, regions
 from mili_core.synth.wardrobe.waves import phases
 
-SHOE_M = 0.011
+SHOE_M = 0.013
+"""Thickness of shoes over feet whose toes are already closed."""
+
 SHOULDER_M = 0.054
 """Radius of a sleeve at the shoulder, before ease."""
 
@@ -68,7 +71,7 @@ def _dress(rig: Rig, look: Outfits) -> Float32Array:
     offsets[region == Region.SOCK] = 0.003
     chin = (region == Region.SKIN) & (points[:, Field.HEAD] < 0.34) & (points[:, Field.HEAD] > -0.1)
     if look.beard[0] > 0.6:
-        offsets[chin & (points[:, Field.FRONT] > 0.0)] = 0.008 * (look.beard[0] - 0.5)
+        offsets[chin] = 0.008 * (look.beard[0] - 0.5) * beard_share(points[chin])
     return offsets
 
 

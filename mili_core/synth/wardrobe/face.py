@@ -14,6 +14,9 @@ EYE_HEAD, BROW_HEAD, MOUTH_HEAD, NOSTRIL_HEAD = 0.5, 0.583, 0.215, 0.325
 EYE_M = 0.0305
 """Metres from the middle of the face to the middle of an eye."""
 
+BEARD_COVER = 0.78
+"""Share of the skin's colour that the fullest beard takes."""
+
 
 def paint_face(points: Float32Array, region: Int64Array, look: Outfits, colour: Float32Array) -> None:
     """Paints faces, in place.
@@ -74,14 +77,34 @@ def _paint(points: Float32Array, skin: Float32Array, look: Outfits) -> Float32Ar
 def _grow_beard(points: Float32Array, skin: Float32Array, look: Outfits) -> Float32Array:
     if not look.beard.any():
         return skin
-    head, side = points[:, Field.HEAD], np.abs(points[:, Field.X])
-    jaw = np.clip((0.3 + 0.9 * np.clip(side - 0.03, 0.0, None) / 0.05 * 0.3 - head) / 0.05, 0.0, 1.0)
-    jaw = jaw * np.clip((points[:, Field.FRONT] + 0.12) / 0.1, 0.0, 1.0) * np.clip((head + 0.1) / 0.06, 0.0, 1.0)
-    lips = np.clip(1.8 - ((head - 0.215) / 0.055) ** 2 - (side / 0.027) ** 2, 0.0, 1.0)
-    share = look.beard * jaw * (1.0 - lips)
-    share = np.where(look.beard < 0.5, 0.6 * share, np.minimum(1.15 * share, 0.92)).astype(np.float32)
+    # Stubble lets most of the skin through; even a full beard lets some.
+    share = (BEARD_COVER * np.power(look.beard, 0.4) * beard_share(points)).astype(np.float32)
     grown: Float32Array = skin + share[:, None] * (0.9 * look.colours[:, Region.HAIR] - skin)
     return grown
+
+
+def beard_share(points: Float32Array) -> Float32Array:
+    """Gives (N,) 0..1 how thick a beard grows: it thins out towards cheeks, ears and throat, unevenly."""
+    head, front, side = points[:, Field.HEAD], points[:, Field.FRONT], np.abs(points[:, Field.X])
+    x, y, z = points[:, Field.X], points[:, Field.Y], points[:, Field.Z]
+    tufts = np.sin(230.0 * x + 3.0 * np.sin(170.0 * y)) * np.sin(260.0 * y + 2.0 * np.sin(190.0 * z))
+    # Waves that push each other about, or a grid would show.
+    hairs = np.sin(1300.0 * x + 500.0 * z + 3.0 * tufts) * np.sin(620.0 * y + 2.5 * np.sin(410.0 * x + 530.0 * z))
+    ragged = 0.035 * tufts + 0.02 * hairs
+    cheek = 0.37 + 0.23 * np.clip((side - 0.03) / 0.05, 0.0, 1.0)
+    below = _smooth((cheek - head + ragged) / 0.16)
+    ahead = _smooth((front + 0.15 + 2.0 * ragged) / 0.4)
+    above = _smooth((head + 0.1 + ragged) / 0.13)
+    lips = np.clip(1.8 - ((head - 0.215) / 0.035) ** 2 - (side / 0.021) ** 2, 0.0, 1.0)
+    share: Float32Array = (below * ahead * above * (1.0 - lips) * (0.92 + 0.08 * hairs)).astype(np.float32)
+    return share
+
+
+def _smooth(level: Float32Array) -> Float32Array:
+    """Gives a rise from 0 to 1 without corners."""
+    level = np.clip(level, 0.0, 1.0)
+    rise: Float32Array = level * level * (3.0 - 2.0 * level)
+    return rise
 
 
 def _put_glasses(

@@ -32,6 +32,7 @@ from mili_core.synth.wardrobe.choices import (
 )
 from mili_core.synth.wardrobe.garments import BOTTOM_KINDS, TOP_KINDS, BottomKind, TopKind
 from mili_core.synth.wardrobe.look import (
+    Bag,
     Bottom,
     Float32Array,
     Hair,
@@ -50,6 +51,18 @@ BRIGHT = 0.09
 
 DARK_SKIN = 0.2
 """Linear green albedo under which nearly everybody has black hair."""
+
+STRAP = np.float32(0.7)
+"""Straps are darker than their bag: narrow, worn, and half in its shadow."""
+
+DIRTY = np.float32(0.55)
+"""Soles are never as bright as new."""
+
+LIKE_SKIN = 0.16
+"""Shoes and straps whose channels (square roots of linear light) all lie so near one's own skin look like skin."""
+
+LIGHT_TAN = 0.38
+"""The same of anybody's skin, from this mean of the channels on."""
 
 
 def draw_outfits(
@@ -107,20 +120,24 @@ def draw_outfits(
     low = (leg < 0.8) & ~boots
     sock = np.where(low, draw.uniform(0.78, 0.99), 0.85)
     sock = np.where(low & draw.chance(0.4), 1.05, sock)
-    beard = np.where(female | child | draw.chance(0.5), 0.0, draw.uniform(0.2, 1.0))
+    # Most beards are stubble or short.
+    beard = np.where(female | child | draw.chance(0.5), 0.0, 0.12 + 0.88 * draw.uniform(0.0, 1.0) ** 2.5)
+    bag = draw_bags(draw, child, female)
+    bag_colour = _draw_bag_colours(draw, bag)
+    leather = boots | (top == Top.BLAZER)
     return Outfits(
         top=top,
         bottom=bottom,
         hair=hair,
         headwear=headwear,
-        bag=draw_bags(draw, child, female),
+        bag=bag,
         scarf=draw.chance(0.28 * cold) & (headwear != Headwear.HEADSCARF) & (headwear != Headwear.HOOD),
         glasses=np.where(draw.chance(0.16), 0.5, np.where(draw.chance(0.16 * (1.0 - cold)), 1.0, 0.0)).astype(
             np.float32
         ),
-        colours=_draw_palette(draw, top, bottom, sport, worker, boots | (top == Top.BLAZER), child),
+        colours=_draw_palette(draw, top, bottom, sport, worker, leather, child, (bag, bag_colour)),
         accent=draw_colours(rng, TOPS, count, 0.2),
-        bag_colour=_draw_bag_colours(draw),
+        bag_colour=bag_colour,
         sleeve=of_top(lambda kind: kind.sleeve),
         hem=hem,
         leg=leg.astype(np.float32),
@@ -158,8 +175,9 @@ def _draw_palette(
     worker: BoolArray,
     boots: BoolArray,
     child: BoolArray,
+    carried: tuple[Int64Array, Float32Array],
 ) -> Float32Array:
-    """Gives (P, Region.COUNT, 3) linear albedo."""
+    """Gives (P, Region.COUNT, 3) linear albedo; `carried` are the kinds and colours of bags."""
     rng, count = draw.rng, draw.count
 
     def mixed(kinds: Int64Array, palettes: list[tuple[tuple[float, tuple[int, int, int]], ...]]) -> Float32Array:
@@ -184,15 +202,32 @@ def _draw_palette(
     palettes = [kind.palette for kind in BOTTOM_KINDS.values()]
     colours[:, Region.BOTTOM] = mixed(np.minimum(bottom, len(palettes)), [*palettes, LEGGINGS])
     colours[:, Region.SHOE] = np.where(boots[:, None], draw_colours(rng, BOOTS, count, 0.15), colours[:, Region.SHOE])
+    kinds, bag_colour = carried
+    strapped = np.isin(kinds, [Bag.BACKPACK, Bag.SHOULDER])[:, None]
+    colours[:, Region.TRIM] = np.where(strapped, STRAP * bag_colour, colours[:, Region.TRIM])
+    colours[:, Region.SOLE] *= DIRTY
+    for region in (Region.SHOE, Region.SOLE, Region.SOCK, Region.TRIM):
+        colours[:, region] = _unlike_skin(colours[:, region], colours[:, Region.SKIN])
     # A suit is of one cloth, most running suits too.
     suit = (top == Top.BLAZER) & (bottom == Bottom.TROUSERS) & draw.chance(0.75)
     colours[suit, Region.BOTTOM] = colours[suit, Region.TOP]
     return colours
 
 
-def _draw_bag_colours(draw: Draw) -> Float32Array:
+def _unlike_skin(colours: Float32Array, skin: Float32Array) -> Float32Array:
+    """Gives colours (P, 3), with those greyed and darkened that could be taken for skin: one's own, or a light one."""
+    # About as eyes see it.
+    seen, own = np.sqrt(np.maximum(colours, 0.0)), np.sqrt(skin)
+    warm = (seen[:, 0] > 1.12 * seen[:, 2]) & (seen[:, 0] < 1.75 * seen[:, 2]) & (seen[:, 1] < seen[:, 0])
+    bare = (np.abs(seen - own).max(axis=1) < LIKE_SKIN) | (warm & (seen.mean(axis=1) > LIGHT_TAN))
+    dark: Float32Array = np.minimum(0.12 * colours.mean(axis=1, keepdims=True), np.float32(0.02))
+    return np.where(bare[:, None], dark, colours).astype(np.float32)
+
+
+def _draw_bag_colours(draw: Draw, bag: Int64Array) -> Float32Array:
+    """Gives (P, 3) linear albedo; only shopping bags are of paper."""
     plain, paper = draw_colours(draw.rng, BAGS, draw.count, 0.15), draw_colours(draw.rng, SHOPPING, draw.count, 0.1)
     bright = draw_colours(draw.rng, BRIGHTS, draw.count, 0.1)
     coloured = np.where(draw.chance(0.12)[:, None], bright, plain)
-    mixed: Float32Array = np.where(draw.chance(0.3)[:, None], paper, coloured)
+    mixed: Float32Array = np.where((bag == Bag.SHOPPING)[:, None], paper, coloured)
     return mixed

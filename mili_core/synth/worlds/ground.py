@@ -114,6 +114,7 @@ class Ground:
         mirror: None for a dull ground.
         beyond_m: z from which on there is other land, seen over whatever closes the place.
         beyond: (3,) float32 linear reflectance of that land.
+        shift_m: x and z by which textures, wear and strips of mown grass are shifted.
     """
 
     bands: tuple[Band, ...]
@@ -124,15 +125,20 @@ class Ground:
     mirror: Mirror | None = None
     beyond_m: float = np.inf
     beyond: Float32Array | None = None
+    shift_m: tuple[float, float] = (0.0, 0.0)
 
     def paint(self, surface: Surface) -> Float32Array:
         """Gives (3, N) float32 linear light."""
-        stains = _spread(clouds(), surface, STAINS_M)
-        patches = _spread(clouds(), surface, PATCHES_M)
+        shifted = surface
+        if self.shift_m != (0.0, 0.0):
+            right, ahead = np.float32(self.shift_m[0]), np.float32(self.shift_m[1])
+            shifted = Surface(surface.u + right, surface.v + ahead, surface.du, surface.dv)
+        stains = _spread(clouds(), shifted, STAINS_M)
+        patches = _spread(clouds(), shifted, PATCHES_M)
         # Mean 0.5 each: large soft patches, smaller sharper stains that mostly darken.
         wear = np.float32(0.9) * (patches[0] - np.float32(0.5)) + np.float32(0.6) * (stains[1] - np.float32(0.5))
         wear -= np.maximum(stains[2] - np.float32(0.62), np.float32(0.0)) * patches[1]
-        colour = self._material(surface, wear)
+        colour = self._material(surface, shifted, wear)
         warm = np.float32(0.12) * (patches[3] - np.float32(0.5))
         colour[0] *= np.float32(1.0) + warm
         colour[2] *= np.float32(1.0) - warm
@@ -147,7 +153,7 @@ class Ground:
             _lay_disc(disc, surface, colour)
         if self.beyond is not None:
             self._land(surface, patches, stains, colour)
-        colour *= _fine(surface)
+        colour *= _fine(shifted)
         colour *= self.light[:, None]
         if self.pools[0] > 0:
             colour *= self._pools(surface)
@@ -176,17 +182,17 @@ class Ground:
         strength = np.float32(self.mirror.strength) / (np.float32(1.0) + np.float32(5.0) * steep * steep)
         mix(colour, self.mirror.wall.paint(seen), strength)
 
-    def _material(self, surface: Surface, wear: Float32Array) -> Float32Array:
+    def _material(self, surface: Surface, shifted: Surface, wear: Float32Array) -> Float32Array:
         if len(self.bands) == 1:
-            return _cover(self.bands[0], surface, wear)
+            return _cover(self.bands[0], shifted, wear)
         colour = np.empty((3, len(surface)), dtype=np.float32)
         for band in self.bands:
             inside = (surface.u >= np.float32(band.low)) & (surface.u < np.float32(band.high))
             here = np.flatnonzero(inside)
             if len(here) == len(surface):
-                return _cover(band, surface, wear)
+                return _cover(band, shifted, wear)
             if len(here):
-                colour[:, here] = _cover(band, surface.take(here), wear[here])
+                colour[:, here] = _cover(band, shifted.take(here), wear[here])
         return colour
 
     def _land(self, surface: Surface, patches: Float32Array, stains: Float32Array, colour: Float32Array) -> None:

@@ -139,7 +139,8 @@ class Place:
                 hits.append((wall, *hit))
                 if not wall.sparse:
                     nearest = np.where(hit[2] >= 1.0, np.minimum(nearest, hit[1]), nearest)
-        colour = np.empty_like(rays)
+        # Half-covered pixels may look at what is painted after them; they are painted over then.
+        colour = np.repeat(self.light.haze[:, None], rays.shape[1], axis=1)
         self._fill_above(camera, rays, nearest, colour)
         sunlit = np.zeros(rays.shape[1], dtype=np.float32)
         self._fill_ground(camera, rays, (nearest == floor) & (floor < _FAR), floor, colour, sunlit)
@@ -160,7 +161,8 @@ class Place:
         room = np.float32(max(self.above.height_m - camera.height_m, 1.0))
         reach = room / np.maximum(-some[1], np.float32(1e-3))
         around = reach / np.float32(camera.focal_px)
-        surface = Surface(some[0] * reach, some[2] * reach, around, around * reach / room)
+        across, along = _footprint(camera.heading_rad, around, around * reach / room)
+        surface = Surface(some[0] * reach, some[2] * reach, across, along)
         colour[:, here] = hazed(self.light, self.above.painter.paint(surface), reach)
 
     def _fill_ground(
@@ -179,7 +181,9 @@ class Place:
         reach = floor if whole else floor[here]
         side, ahead = (rays[0], rays[2]) if whole else (rays[0, here], rays[2, here])
         around = reach / np.float32(camera.focal_px)
-        surface = Surface(side * reach, ahead * reach, around, around * reach / np.float32(camera.height_m))
+        long = around * reach / np.float32(camera.height_m)
+        across, along = _footprint(camera.heading_rad, around, long)
+        surface = Surface(side * reach, ahead * reach, across, along)
         light = self.ground.paint(surface)
         self.ground.reflect(surface, camera.height_m, light)
         clear = np.exp(reach * np.float32(-1.0 / self.light.haze_m))
@@ -190,6 +194,15 @@ class Place:
             colour[:], sunlit[:] = light, clear
         else:
             colour[:, here], sunlit[here] = light, clear
+
+
+def _footprint(heading_rad: float, wide: Float32Array, long: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Gives the extents (N,) along a place's x and z of pixels `wide` aside and `long` ahead of the camera."""
+    if heading_rad == 0.0:
+        return wide, long
+    cosine, sine = np.float32(np.cos(heading_rad) ** 2), np.float32(np.sin(heading_rad) ** 2)
+    wide, long = wide * wide, long * long
+    return np.sqrt(cosine * wide + sine * long), np.sqrt(sine * wide + cosine * long)
 
 
 def hazed(light: Light, colour: Float32Array, reach: Float32Array) -> Float32Array:
@@ -238,7 +251,9 @@ def _fill_wall(
         return
     far, part = reach[here], share[here]
     around = far / np.float32(camera.focal_px)
-    wide = around if wall.axis == 2 else around * far / np.float32(abs(wall.distance_m))
+    # A wall that is seen askew is farther than its plane, and a pixel covers more of it.
+    square = wall.axis == 2 and camera.heading_rad == 0.0
+    wide = around if square else around * far / np.float32(abs(wall.distance_m))
     along = rays[2 - wall.axis, here] * far
     height = np.float32(camera.height_m) - rays[1, here] * far
     seen = wall.painter.paint(Surface(along, height, wide, around))

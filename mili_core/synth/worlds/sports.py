@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,10 @@ FURNITURE = {
 _TRACKS = ((168, 82, 66), (150, 70, 58), (182, 100, 80), (70, 96, 132), (120, 64, 54))
 _CHALK = ((232, 232, 228), (240, 240, 236))
 LANE_M = 1.22
+"""Width of a lane of a running track."""
+
+CHALK_M = 0.05
+"""Width of the lines between lanes."""
 
 
 def draw(rng: np.random.Generator, *, reach_m: float) -> Place:
@@ -44,9 +50,12 @@ def draw(rng: np.random.Generator, *, reach_m: float) -> Place:
     walls = []
     for axis, place in ((2, behind), (0, left), (0, right)):
         walls.extend(_surround(rng, weather, axis, place, behind))
+    # A track passes the camera on either side or runs under it.
+    lanes = int(rng.integers(6, 10))
+    edge = -LANE_M * rng.uniform(0.0, lanes)
     ground = Ground(
-        bands=_track(rng) if track else (_lawn(rng),),
-        lines=_lanes(rng, chalk, behind) if track else _pitch(rng, chalk, reach_m),
+        bands=_track(rng, edge, lanes) if track else (_lawn(rng),),
+        lines=_lanes(rng, chalk, edge, lanes, behind) if track else _pitch(rng, chalk, reach_m),
         discs=(),
         light=ground_light(weather),
         beyond_m=1.1 * behind,
@@ -99,17 +108,21 @@ def _lawn(rng: np.random.Generator, low: float = -np.inf, high: float = np.inf) 
     return Band(low, high, grass.texture, grass.colour, grass.period, grass.wear, mown)
 
 
-def _track(rng: np.random.Generator) -> tuple[Band, ...]:
-    """Gives a track of lanes with a lawn on the left."""
-    edge = -LANE_M * int(rng.integers(2, 6))
-    return _lawn(rng, high=edge), draw_band(rng, "tartan", _TRACKS, (3.0, 5.0), low=edge, wear=0.4)
+def _track(rng: np.random.Generator, edge: float, lanes: int) -> tuple[Band, ...]:
+    """Gives a track of lanes between two lawns; `edge` is the x of its left border."""
+    other = edge + LANE_M * lanes + CHALK_M
+    lawn = _lawn(rng, high=edge)
+    right = replace(lawn, low=other, high=np.inf)
+    return lawn, draw_band(rng, "tartan", _TRACKS, (3.0, 5.0), low=edge, high=other, wear=0.4), right
 
 
-def _lanes(rng: np.random.Generator, chalk: Float32Array, behind: float) -> tuple[Line, ...]:
+def _lanes(rng: np.random.Generator, chalk: Float32Array, edge: float, lanes: int, behind: float) -> tuple[Line, ...]:
+    """Gives the lines between the lanes and on both borders of a track, and one across it."""
     opacity = rng.uniform(0.7, 0.95)
-    lines = [Line(0, LANE_M * lane, LANE_M * lane + 0.05, -50.0, behind, 0.0, chalk, opacity) for lane in range(-5, 6)]
+    starts = edge + LANE_M * np.arange(lanes + 1)
+    lines = [Line(0, at, at + CHALK_M, -50.0, behind, 0.0, chalk, opacity) for at in starts.tolist()]
     across = rng.uniform(0.2, 0.8) * behind
-    lines.append(Line(1, across, across + 0.05, -LANE_M * 5, LANE_M * 5, 0.0, chalk, opacity))
+    lines.append(Line(1, across, across + CHALK_M, edge, edge + LANE_M * lanes, 0.0, chalk, opacity))
     return tuple(lines)
 
 

@@ -59,9 +59,9 @@ def read_bvh(path: Path) -> Bvh:
             raise StoreError(f"clip {path} is no BVH: it lacks HIERARCHY or MOTION; {_HINT}")
         joints = _hierarchy(head.split()[1:])
         frames, frame_s, values = _motion(tail)
-    except (ValueError, IndexError) as error:
-        if isinstance(error, StoreError):
-            raise
+    except StoreError:
+        raise
+    except (ValueError, OSError) as error:
         raise StoreError(f"clip {path} cannot be read as BVH ({error}); {_HINT}") from error
     width = sum(len(joint.channels) for joint in joints)
     if not joints or frames < 1 or width == 0:
@@ -90,44 +90,80 @@ def _hierarchy(words: list[str]) -> list[_Joint]:
     at = 0
     while at < len(words):
         word = words[at].upper()
-        if word in {"ROOT", "JOINT"}:
-            brace = words.index("{", at)
-            parent = stack[-1] if stack else -1
-            joints.append(_Joint(" ".join(words[at + 1 : brace]), parent, [0.0, 0.0, 0.0], []))
-            stack.append(len(joints) - 1)
+        if word in {"ROOT", "JOINT", "END"}:
+            if stack and stack[-1] < 0:
+                raise ValueError(f"{word} within an end site")
+            brace = _brace(words, at)
+            if word == "END":
+                stack.append(-1)
+            else:
+                parent = stack[-1] if stack else -1
+                joints.append(_Joint(" ".join(words[at + 1 : brace]), parent, [0.0, 0.0, 0.0], []))
+                stack.append(len(joints) - 1)
             at = brace + 1
-        elif word == "END":
-            stack.append(-1)
-            at = words.index("{", at) + 1
-        elif word == "OFFSET":
-            offset = [float(number) for number in words[at + 1 : at + 4]]
-            if stack[-1] >= 0:
-                joints[stack[-1]].offset = offset
-            at += 4
-        elif word == "CHANNELS":
-            count = int(words[at + 1])
-            channels = [channel.capitalize() for channel in words[at + 2 : at + 2 + count]]
-            unknown = [name for name in channels if name[1:] not in {"rotation", "position"} or name[0] not in _AXES]
-            if unknown:
-                raise ValueError(f"unknown channels {unknown}")
-            joints[stack[-1]].channels = channels
-            at += 2 + count
         elif word == "}":
+            if not stack:
+                raise ValueError("a '}' too many in the hierarchy")
             stack.pop()
             at += 1
+        elif word in {"OFFSET", "CHANNELS"}:
+            if not stack:
+                raise ValueError(f"{word} stands outside of every joint")
+            at += _offset(words, at, joints, stack[-1]) if word == "OFFSET" else _channels(words, at, joints, stack[-1])
         else:
             raise ValueError(f"unexpected word {words[at]!r} in the hierarchy")
     if stack:
-        raise ValueError("the hierarchy is cut off")
+        raise ValueError("the hierarchy is cut off: a '}' is missing")
     return joints
+
+
+def _brace(words: list[str], at: int) -> int:
+    """Gives where the '{' of the joint or end site at `at` stands."""
+    for place in range(at + 1, len(words)):
+        if words[place] == "{":
+            return place
+    raise ValueError(f"{' '.join(words[at : at + 2])} lacks its '{{'")
+
+
+def _offset(words: list[str], at: int, joints: list[_Joint], owner: int) -> int:
+    """Sets the offset of a joint, not of an end site, and gives how many words that took."""
+    numbers = words[at + 1 : at + 4]
+    try:
+        offset = [float(number) for number in numbers]
+    except ValueError:
+        offset = []
+    if len(offset) != 3:
+        raise ValueError(f"OFFSET {' '.join(numbers)}: expected three numbers")
+    if owner >= 0:
+        joints[owner].offset = offset
+    return 4
+
+
+def _channels(words: list[str], at: int, joints: list[_Joint], owner: int) -> int:
+    """Sets the channels of a joint and gives how many words that took."""
+    if owner < 0:
+        raise ValueError("CHANNELS within an end site")
+    count = words[at + 1] if at + 1 < len(words) else ""
+    if not (count.isascii() and count.isdigit()) or len(words) < at + 2 + int(count):
+        raise ValueError(f"{' '.join(words[at : at + 2])}: expected a number and as many names")
+    channels = [channel.capitalize() for channel in words[at + 2 : at + 2 + int(count)]]
+    unknown = [name for name in channels if name[1:] not in {"rotation", "position"} or name[0] not in _AXES]
+    if unknown:
+        raise ValueError(f"unknown channels {unknown}")
+    joints[owner].channels = channels
+    return 2 + int(count)
 
 
 def _motion(text: str) -> tuple[int, float, Float64Array]:
     """Gives frames, seconds a frame and all numbers, in a row."""
     words = text.replace(":", ": ").split()
-    if words[0] != "Frames:" or words[2:4] != ["Frame", "Time:"]:
-        raise ValueError("MOTION lacks 'Frames:' or 'Frame Time:'")
-    return int(words[1]), float(words[4]), np.array(words[5:], dtype=np.float64)
+    if words[:1] != ["Frames:"] or words[2:4] != ["Frame", "Time:"] or len(words) < 5:
+        raise ValueError("MOTION lacks 'Frames:' or 'Frame Time:' or their numbers")
+    try:
+        frames, frame_s = int(words[1]), float(words[4])
+    except ValueError:
+        raise ValueError(f"Frames: {words[1]} and Frame Time: {words[4]} are not numbers") from None
+    return frames, frame_s, np.array(words[5:], dtype=np.float64)
 
 
 def _apply(joints: list[_Joint], values: Float64Array) -> tuple[Float64Array, Float64Array]:

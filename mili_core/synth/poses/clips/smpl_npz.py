@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,13 @@ _WIDTHS = {72: 24, 156: 22, 165: 22, 66: 22}
 _BODY_WIDTHS = (63, 69)
 _RATES = ("mocap_framerate", "mocap_frame_rate", "fps", "frame_rate")
 _DEFAULT_FPS = 30.0
+_MOST_NAMED = 8
+_UNREADABLE = (
+    OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, OverflowError, RuntimeError, SyntaxError,
+    zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy and zipfile raise for damaged, encrypted or foreign archives."""
+
 _HINT = "give an AMASS-style npz: poses (T, 72, 156 or 165), trans (T, 3), mocap_framerate"
 
 
@@ -38,7 +46,7 @@ def read_smpl_npz(path: Path) -> PoseClip:
         ConfigError: the file lacks the keys, or they have another layout.
         StoreError: it is damaged or holds numbers that are not finite.
     """
-    arrays = _arrays(path)
+    arrays, names = _arrays(path)
     if "poses" in arrays:
         poses = _rows(path, arrays, "poses", tuple(_WIDTHS))
         joints = _WIDTHS[poses.shape[1]]
@@ -49,7 +57,8 @@ def read_smpl_npz(path: Path) -> PoseClip:
         poses = np.concatenate((root, body), axis=1)
         joints = poses.shape[1] // 3
     else:
-        raise ConfigError(f"clip {path} has {', '.join(sorted(arrays)) or 'nothing'}, no poses; {_HINT}")
+        has = f"holds only {', '.join(names[:_MOST_NAMED])}" if names else "is empty"
+        raise ConfigError(f"clip {path} {has}: no poses, nor global_orient with body_pose; {_HINT}")
     if len(poses) == 0:
         raise StoreError(f"clip {path} has no frames; give a clip with at least one")
     rotmats = np.tile(np.eye(3), (len(poses), JOINT_COUNT, 1, 1))
@@ -60,17 +69,25 @@ def read_smpl_npz(path: Path) -> PoseClip:
     return PoseClip(rotmats.astype(np.float32), (way @ level.T).astype(np.float32), _fps(path, arrays), path.stem)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Gives a npz file's arrays of numbers; others (names, genders) are left out, and nothing is unpickled."""
+def _arrays(path: Path) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """Gives a npz file's arrays of numbers, and the names of all that it holds.
+
+    Others (names, genders) are left out, and nothing is unpickled.
+    """
     arrays = {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            for name in file.files:
+            names = sorted(file.files)
+            for name in names:
                 if name in {"poses", "trans", "transl", "global_orient", "body_pose", *_RATES}:
                     arrays[name] = file[name]
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise StoreError(
+            f"clip {path} claims more numbers than memory holds: it is damaged, or too long; {_HINT}"
+        ) from error
+    except _UNREADABLE as error:
         raise StoreError(f"clip {path} cannot be read as npz ({type(error).__name__}); {_HINT}") from error
-    return arrays
+    return arrays, names
 
 
 def _rows(path: Path, arrays: dict[str, NDArray[np.generic]], key: str, widths: tuple[int, ...]) -> Float64Array:

@@ -1,13 +1,10 @@
-"""Which blocks of a frame the model looks at. Pure: sizes in, blocks out."""
+"""Every pyramid level, evenly: the plan that needs to know nothing about the frame but its size."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import shapely
 
 from pipeline.geometry import BLOCK_HEIGHT, BLOCK_WIDTH, level_grid, level_sizes
 from pipeline.types import Block, Window
@@ -67,27 +64,6 @@ def uniform_plan(
     return tuple(blocks)
 
 
-def restrict(
-    blocks: Sequence[Block], roi: shapely.Geometry | None, exclude: shapely.Geometry | None
-) -> tuple[Block, ...]:
-    """Gives the blocks worth looking at, in their order.
-
-    Args:
-        blocks: any plan.
-        roi: polygons, frame px: a block stays if its window shares area with them. None keeps all.
-        exclude: polygons, frame px: a block wholly inside them goes. None drops nothing.
-    """
-    windows = [_polygon(block.grid.window) for block in blocks]
-    for area in (roi, exclude):
-        if area is not None:
-            shapely.prepare(area)
-    return tuple(
-        block
-        for block, window in zip(blocks, windows, strict=True)
-        if (roi is None or _share_area(roi, window)) and (exclude is None or not exclude.covers(window))
-    )
-
-
 def _spans(size: int, block: int, overlap: float) -> list[_Span]:
     """Gives the windows of `block` px on an axis of `size` px, the last one flush with its end."""
     block = min(block, size)
@@ -106,12 +82,3 @@ def _owned_in_frame(level: int, column: _Span, row: _Span, width: int, height: i
         min(column.owned_stop * scale, float(width)),
         min(row.owned_stop * scale, float(height)),
     )
-
-
-def _polygon(window: Window) -> shapely.Polygon:
-    return shapely.box(window.x0, window.y0, window.x1, window.y1)
-
-
-def _share_area(area: shapely.Geometry, window: shapely.Polygon) -> bool:
-    """Says whether the two share more than an edge or a corner."""
-    return bool(area.intersects(window)) and not area.touches(window)
