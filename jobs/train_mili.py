@@ -1,8 +1,9 @@
 """Trains MILI on one machine and writes weights.
 
-Three stages make the shipped weights, each continuing the one before with `--initial FILE`: `--stage detection`
-(boxes and masks), `--stage full` (these and the SMPL head, on keypoints and on rendered people), `--stage body` (the
-SMPL head alone).
+The shipped weights come out of three runs, each with its own --output: `--stage hr` (all heads on sharp images),
+`--stage lr --teacher HR_WEIGHTS` (masks and restoration, on low-resolution twins, guided by the first) and
+`--stage body --branch lr --initial LR_WEIGHTS` (the SMPL head alone). Render samples ahead with
+`python -m mili_core.training.shards` and name them with --shards, or training waits for the renderer.
 """
 
 from __future__ import annotations
@@ -18,26 +19,36 @@ from pipeline.cli import EXIT_DONE, Parser, job_parser, output_folder, run_job
 def parser() -> Parser:
     """Returns the command line."""
     arguments = job_parser("train-mili", __doc__)
-    add = arguments.add_argument
-    add("--photos", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
-    add("--squeezed", type=Path, help="folder of square-squeezed photos with boxes")
-    add("--sport", type=Path, help="folder of single athletes with 14 joints")
-    add(
-        "--output",
-        type=output_folder,
-        required=True,
-        help="folder for checkpoint, log and weights; continued if it exists",
-    )
-    add("--stage", choices=("detection", "full", "body"), default="full")
-    add("--initial", type=Path, help="weights to start from (default: ImageNet backbone)")
-    add("--body", type=Path, help="body model npz (default: the open body)")
-    add("--renders", type=float, default=0.18, help="share of rendered samples (not in the detection stage)")
+    add, path = arguments.add_argument, Path
+    add("--photos", type=path, required=True, help="folder with annotations.json (COCO style) and images/")
+    add("--squeezed", type=path, help="folder of square-squeezed photos with boxes")
+    add("--sport", type=path, help="folder of single athletes with 14 joints")
+    add("--shards", type=path, help="folder of rendered samples (default: render while training, slowly)")
+    add("--renders", type=float, default=0.35, help="share of rendered samples among those with people")
+    add("--no-render-detection", action="store_true", help="rendered samples teach bodies only")
+    add("--output", type=output_folder, required=True, help="checkpoint, log and weights; continued if it exists")
+    add("--stage", choices=("detection", "hr", "lr", "body"), required=True)
+    add("--branch", choices=("hr", "lr"), default="hr", help="of the stages detection and body")
+    add("--model", choices=("mili_lite", "mili_r50"), default="mili_lite")
+    add("--initial", type=path, help="weights to start from (default: the teacher's, or ImageNet's backbone)")
+    add("--teacher", type=path, help="weights of stage hr, for stage lr")
+    add("--body", type=path, help="body model npz (default: the open body)")
+    add("--no-mask-network", action="store_true", help="ablation: no masks")
+    add("--no-restoration", action="store_true", help="ablation: no restoration network")
+    add("--no-contrastive", action="store_true", help="ablation: no contrastive loss")
+    add("--tune", action="store_true", help="with interpenetration and depth-ordering losses (slow; meant for a GPU)")
+    add("--lr-sizes", choices=("paper", "uniform", "mixed"), default="mixed", help="of low-resolution twins")
+    add("--canvas", type=int, nargs=2, default=(416, 256), metavar=("WIDTH", "HEIGHT"), help="training images, px")
     add("--steps", type=int, default=3000)
     add("--batch", type=int, default=8)
-    add("--lr", type=float, default=6e-4)
+    add("--lr", type=float, default=6e-4, help="peak learning rate; backbone and SMPL head have half of it")
+    add("--warmup", type=int, default=150, help="steps until the peak")
+    add("--device", default="cpu", help="cpu, cuda[:n] or auto")
+    add("--amp", choices=("none", "bf16"), default="none")
     add("--workers", type=int, default=1)
     add("--threads", type=int, default=0, help="torch threads (0: torch's own choice)")
     add("--seed", type=int, default=0)
+    add("--checkpoint-every", type=int, default=200, help="steps")
     add("--score-threshold", type=float, default=0.6, help="recommended to users, stored in the weights")
     return arguments
 
@@ -50,31 +61,54 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     import torch
 
-    from mili_core.config import MILI_LITE
-    from mili_core.training import stages
+    from mili_core.api import resolve_device
+    from mili_core.config import MILI_LITE, MILI_R50
+    from mili_core.datasets.twins import TwinSettings
+    from mili_core.losses.settings import LossSettings, suited_weights
     from mili_core.training.loop import TrainSettings
+    from mili_core.training.sources import TrainingData
+    from mili_core.training.stages import Recipe, train_stage
 
     if options.threads:
         torch.set_num_threads(options.threads)
+    recipe = Recipe(
+        stage=options.stage,
+        branch=options.branch,
+        config=MILI_R50 if options.model == "mili_r50" else MILI_LITE,
+        initial=options.initial,
+        teacher=options.teacher,
+        body=options.body,
+        mask_network=not options.no_mask_network,
+        restoration=not options.no_restoration,
+        contrastive=not options.no_contrastive,
+        losses=LossSettings(suited_weights(options.model, tune=options.tune)),
+        score_threshold=options.score_threshold,
+    )
+    data = TrainingData(
+        photos=options.photos,
+        squeezed=options.squeezed,
+        sport=options.sport,
+        renders=options.renders,
+        shards=options.shards,
+        render_detection=not options.no_render_detection,
+        canvas=tuple(options.canvas),
+        twins=TwinSettings(sizes=options.lr_sizes),
+    )
     settings = TrainSettings(
         steps=options.steps,
         batch=options.batch,
         lr=options.lr,
         backbone_lr=options.lr / 2,
+        body_lr=options.lr / 2,
+        warmup=options.warmup,
         seed=options.seed,
+        amp=options.amp,
         workers=options.workers,
+        checkpoint_every=options.checkpoint_every,
     )
-    data = stages.TrainingData(options.photos, options.squeezed, options.sport, options.renders)
-    weights = stages.train_stage(
-        options.stage,
-        MILI_LITE,
-        data,
-        settings,
-        options.output,
-        initial=options.initial,
-        body=options.body,
-        score_threshold=options.score_threshold,
-        log=lambda line: print(line, flush=True),
+    device = resolve_device(options.device)
+    weights = train_stage(
+        recipe, data, settings, options.output, log=lambda line: print(line, flush=True), device=device
     )
     print(f"weights: {weights}")
     return EXIT_DONE

@@ -1,7 +1,7 @@
 """Random views of training samples: one scaling and shift, a flip, light, detail, then padding to the canvas.
 
-Order: `place` (geometry) -> `photometric` (light, detail) -> `pad`; padding comes last so that it stays the mean
-colour, which is 0 after normalisation.
+Order: `place` (geometry, occluders) -> `photometric` (light, detail) -> `pad`; padding comes last so that it stays the
+mean colour, which is 0 after normalisation.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from mili_core.datasets.clip import clip_polygons
 from mili_core.datasets.degrade import DegradeSettings, degrade, draw_scale
-from mili_core.datasets.sample import Float32Array, Polygons, Sample
+from mili_core.datasets.flip import flip
+from mili_core.datasets.occluders import hide_part
+from mili_core.datasets.sample import Float32Array, Polygons, Sample, without_people
+from mili_core.datasets.twins import jpeg_round_trip
 
 MEAN_RGB = (124, 116, 104)
-FLIPPED_KEYPOINTS = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15], dtype=np.int64)
-NEGATIVE_TRIES = 96
-NEGATIVE_MAX_ZOOM = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class AugmentSettings:
         min_visible: a person with less of its box left becomes an ignore box.
         min_height_px: so does a person whose box is less tall.
         flip: probability of a horizontal flip.
+        occluder: probability that a patch covers part of a person.
         gain: each channel is multiplied by U(1 - gain, 1 + gain).
         contrast: contrast about mid grey is multiplied by U(1 - contrast, 1 + contrast).
         brightness: U(-brightness, brightness) is added, in 0..255 units.
@@ -55,6 +56,7 @@ class AugmentSettings:
     min_visible: float = 0.2
     min_height_px: float = 8.0
     flip: float = 0.5
+    occluder: float = 0.15
     gain: float = 0.2
     contrast: float = 0.25
     brightness: float = 24.0
@@ -63,6 +65,10 @@ class AugmentSettings:
     degrade_settings: DegradeSettings = field(default_factory=DegradeSettings)
     jpeg: float = 0.25
     jpeg_quality: tuple[int, int] = (40, 95)
+
+    def sharp(self) -> AugmentSettings:
+        """Gives the same settings without loss of detail: high resolution, from which twins are made."""
+        return replace(self, degrade=0.0, jpeg=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +97,37 @@ def augment(sample: Sample, rng: np.random.Generator, settings: AugmentSettings)
     """Gives a random view of a sample on the canvas; the same rng state gives the same view.
 
     Raises:
-        ValueError: the sample has SMPL truth, which cannot be moved (use `photometric` and `pad`).
+        ValueError: the sample has SMPL truth, which cannot be moved (use `still_view`).
     """
     view = photometric(place(sample, rng, settings), rng, settings)
     return pad(view, settings.width, settings.height)
 
 
+def still_view(sample: Sample, rng: np.random.Generator, settings: AugmentSettings) -> Sample:
+    """Gives a random view that moves nothing but left and right; for samples with SMPL truth.
+
+    Scaling or cutting would change the camera that the truth belongs to.
+
+    Raises:
+        ValueError: the sample is larger than the canvas.
+    """
+    mirrored = flip(sample) if rng.random() < settings.flip else sample
+    return pad(photometric(occlude(mirrored, rng, settings), rng, settings), settings.width, settings.height)
+
+
+def occlude(sample: Sample, rng: np.random.Generator, settings: AugmentSettings) -> Sample:
+    """Gives the sample, at the settings' probability with a patch of itself over part of one person."""
+    return hide_part(sample, rng) if rng.random() < settings.occluder else sample
+
+
 def place(sample: Sample, rng: np.random.Generator, settings: AugmentSettings) -> Sample:
     """Gives a random window of the sample, resampled and perhaps flipped; at most as large as the canvas."""
     if sample.bodies is not None:
-        raise ValueError(f"sample {sample.image_id} has SMPL truth, which cannot be moved: use photometric() and pad()")
+        raise ValueError(f"sample {sample.image_id} has SMPL truth, which cannot be moved: use still_view()")
     view = _draw_view(sample, rng, settings)
     moved = _move(sample, view, settings)
-    return flip(moved) if rng.random() < settings.flip else moved
+    moved = flip(moved) if rng.random() < settings.flip else moved
+    return occlude(moved, rng, settings)
 
 
 def photometric(sample: Sample, rng: np.random.Generator, settings: AugmentSettings) -> Sample:
@@ -115,7 +139,7 @@ def photometric(sample: Sample, rng: np.random.Generator, settings: AugmentSetti
     if rng.random() < settings.degrade:
         image = degrade(image, draw_scale(rng, settings.degrade_settings), settings.degrade_settings)
     if rng.random() < settings.jpeg:
-        image = _jpeg_round_trip(image, int(rng.integers(settings.jpeg_quality[0], settings.jpeg_quality[1] + 1)))
+        image = jpeg_round_trip(image, int(rng.integers(settings.jpeg_quality[0], settings.jpeg_quality[1] + 1)))
     return replace(sample, image=np.ascontiguousarray(image))
 
 
@@ -133,28 +157,7 @@ def pad(sample: Sample, width: int, height: int) -> Sample:
     canvas = np.empty((height, width, 3), dtype=np.uint8)
     canvas[:] = MEAN_RGB
     canvas[:rows, :columns] = sample.image
-    return replace(sample, image=canvas)
-
-
-def flip(sample: Sample) -> Sample:
-    """Gives the mirror image: x becomes width - x for boxes and points, left and right keypoints change places.
-
-    Raises:
-        ValueError: the sample has SMPL truth.
-    """
-    if sample.bodies is not None:
-        raise ValueError(f"sample {sample.image_id} has SMPL truth, which cannot be mirrored")
-    width = np.float32(sample.image.shape[1])
-    keypoints = sample.keypoints[:, FLIPPED_KEYPOINTS].copy()
-    keypoints[..., 0] = np.where(keypoints[..., 2] > 0, width - keypoints[..., 0], np.float32(0))
-    return replace(
-        sample,
-        image=np.ascontiguousarray(sample.image[:, ::-1]),
-        boxes_xyxy=_flip_boxes(sample.boxes_xyxy, width),
-        ignore_boxes_xyxy=_flip_boxes(sample.ignore_boxes_xyxy, width),
-        polygons=tuple(None if rings is None else _flip_rings(rings, width) for rings in sample.polygons),
-        keypoints=keypoints,
-    )
+    return replace(sample, image=canvas, filled=(rows, columns))
 
 
 def join(pieces: Sequence[tuple[Sample, int, int]], width: int, height: int) -> Sample:
@@ -180,65 +183,8 @@ def join(pieces: Sequence[tuple[Sample, int, int]], width: int, height: int) -> 
         keypoints=np.concatenate([none.keypoints, *(sample.keypoints for sample in moved)]),
         ignore_boxes_xyxy=np.concatenate([none.ignore_boxes_xyxy, *(sample.ignore_boxes_xyxy for sample in moved)]),
         boxes_complete=all(sample.boxes_complete for sample in moved),
+        scene_id="+".join(sample.scene for sample in moved),
     )
-
-
-def person_free_crop(sample: Sample, rng: np.random.Generator, settings: AugmentSettings) -> Sample | None:
-    """Gives a window that touches neither a person nor an ignore box, brought to the canvas; None if none was found.
-
-    Three of four windows fill the canvas by mirrored repetition, the others are padded; enlargement varies up to
-    NEGATIVE_MAX_ZOOM. Samples with incomplete boxes give None.
-    """
-    window = _draw_free_window(sample, rng) if sample.boxes_complete else None
-    if window is None:
-        return None
-    x0, y0, x1, y1 = window
-    patch = _resize(sample.image[y0:y1, x0:x1], *_negative_size(x1 - x0, y1 - y0, rng, settings))
-    if rng.random() < settings.flip:
-        patch = np.ascontiguousarray(patch[:, ::-1])
-    if rng.random() < 0.75:
-        bottom, right = settings.height - patch.shape[0], settings.width - patch.shape[1]
-        patch = np.asarray(cv2.copyMakeBorder(patch, 0, bottom, 0, right, cv2.BORDER_REFLECT), dtype=np.uint8)
-    view = photometric(without_people(patch, f"{sample.image_id}#free"), rng, settings)
-    return pad(view, settings.width, settings.height)
-
-
-def empty_canvas(rng: np.random.Generator, settings: AugmentSettings) -> Sample:
-    """Gives a canvas with no person that needs no photo: flat, gradient, noise or a soft random texture."""
-    kind = int(rng.integers(4))
-    height, width = settings.height, settings.width
-    if kind == 0:
-        image = np.broadcast_to(rng.uniform(0, 255, 3), (height, width, 3))
-    elif kind == 1:
-        image = _enlarged_noise(rng, 2, 2, settings, cv2.INTER_LINEAR)
-    elif kind == 2:
-        image = rng.normal(rng.uniform(40, 215), rng.uniform(5, 60), (height, width, 3))
-    else:
-        cell = int(rng.integers(3, 33))
-        image = _enlarged_noise(rng, height // cell + 2, width // cell + 2, settings, cv2.INTER_CUBIC)
-    pixels = np.ascontiguousarray(np.clip(image, 0, 255), dtype=np.uint8)
-    return photometric(without_people(pixels, f"canvas/{int(rng.integers(2**31))}"), rng, settings)
-
-
-def without_people(image: NDArray[np.uint8], image_id: str) -> Sample:
-    """Gives the sample of an image that is known to hold nobody."""
-    return Sample(
-        image_id=image_id,
-        image=np.ascontiguousarray(image),
-        boxes_xyxy=np.zeros((0, 4), dtype=np.float32),
-        polygons=(),
-        keypoints=np.zeros((0, 17, 3), dtype=np.float32),
-        ignore_boxes_xyxy=np.zeros((0, 4), dtype=np.float32),
-        boxes_complete=True,
-    )
-
-
-def _enlarged_noise(
-    rng: np.random.Generator, rows: int, columns: int, settings: AugmentSettings, interpolation: int
-) -> NDArray[np.float64]:
-    coarse = rng.uniform(0, 255, (rows, columns, 3))
-    enlarged = cv2.resize(coarse, (settings.width, settings.height), interpolation=interpolation)
-    return np.asarray(enlarged, dtype=np.float64)
 
 
 def _draw_view(sample: Sample, rng: np.random.Generator, settings: AugmentSettings) -> _View:
@@ -301,7 +247,7 @@ def _move(sample: Sample, view: _View, settings: AugmentSettings) -> Sample:
     ignored = np.concatenate([crowds[_areas(crowds) > 0], clipped[inside & ~kept]])
     return replace(
         sample,
-        image=_resize(sample.image[view.y0 : view.y1, view.x0 : view.x1], view.width, view.height),
+        image=resized(sample.image[view.y0 : view.y1, view.x0 : view.x1], view.width, view.height),
         boxes_xyxy=clipped[kept],
         polygons=tuple(
             rings or None if rings is not None else None for rings, k in zip(polygons, kept, strict=True) if k
@@ -351,17 +297,6 @@ def _areas(boxes_xyxy: Float32Array) -> Float32Array:
     return areas
 
 
-def _flip_boxes(boxes_xyxy: Float32Array, width: np.float32) -> Float32Array:
-    flipped = boxes_xyxy.copy()
-    flipped[:, 0], flipped[:, 2] = width - boxes_xyxy[:, 2], width - boxes_xyxy[:, 0]
-    return flipped
-
-
-def _flip_rings(rings: Polygons, width: np.float32) -> Polygons:
-    mirror, offset = np.array([-1, 1], dtype=np.float32), np.array([width, 0], dtype=np.float32)
-    return tuple(ring * mirror + offset for ring in rings)
-
-
 def _shift(sample: Sample, offset: Float32Array) -> Sample:
     if sample.bodies is not None:
         raise ValueError(f"sample {sample.image_id} has SMPL truth, which cannot be moved")
@@ -376,7 +311,7 @@ def _shift(sample: Sample, offset: Float32Array) -> Sample:
     )
 
 
-def _resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Gives the image at another size: averaged when it shrinks, bilinear when it grows."""
     shrinks = width < image.shape[1] or height < image.shape[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -391,37 +326,3 @@ def _tone_curves(rng: np.random.Generator, settings: AugmentSettings) -> NDArray
     levels = np.arange(256, dtype=np.float64)[:, None] * gain
     curve = (levels - 127.5) * contrast + 127.5 + brightness
     return np.clip(np.rint(curve), 0, 255).astype(np.uint8)[None]
-
-
-def _jpeg_round_trip(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert done
-    # Channel order is kept as it is: swapping it twice would cost time and change next to nothing.
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), dtype=np.uint8)
-
-
-def _draw_free_window(sample: Sample, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
-    """Gives the first of many random windows that touches no box, preferring large ones; or None."""
-    rows, columns = sample.image.shape[:2]
-    boxes = np.concatenate([sample.boxes_xyxy, sample.ignore_boxes_xyxy])
-    shares = np.sort(rng.uniform(0.15, 1.0, NEGATIVE_TRIES))[::-1]
-    width = np.maximum(16, columns * shares * rng.uniform(0.6, 1.0, NEGATIVE_TRIES)).clip(max=columns).astype(np.int64)
-    height = np.maximum(16, rows * shares * rng.uniform(0.6, 1.0, NEGATIVE_TRIES)).clip(max=rows).astype(np.int64)
-    x0 = rng.integers(0, columns - width + 1)
-    y0 = rng.integers(0, rows - height + 1)
-    touches = (
-        (x0[:, None] < boxes[:, 2]) & (x0[:, None] + width[:, None] > boxes[:, 0])
-        & (y0[:, None] < boxes[:, 3]) & (y0[:, None] + height[:, None] > boxes[:, 1])
-    ).any(1)  # fmt: skip
-    free = np.flatnonzero(~touches)
-    if not len(free):
-        return None
-    i = int(free[0])
-    return int(x0[i]), int(y0[i]), int(x0[i] + width[i]), int(y0[i] + height[i])
-
-
-def _negative_size(width: int, height: int, rng: np.random.Generator, settings: AugmentSettings) -> tuple[int, int]:
-    """Gives a size for a person-free window: from half of what fits the canvas to all of it, zoom limited."""
-    fits = min(settings.width / width, settings.height / height)
-    scale = min(fits * float(rng.uniform(0.5, 1.0)), NEGATIVE_MAX_ZOOM)
-    return min(settings.width, max(1, round(width * scale))), min(settings.height, max(1, round(height * scale)))

@@ -11,13 +11,12 @@ import numpy as np
 from mili_core.datasets.augment import (
     AugmentSettings,
     augment,
-    empty_canvas,
     join,
-    pad,
-    person_free_crop,
     photometric,
     place,
+    still_view,
 )
+from mili_core.datasets.negatives import empty_canvas, person_free_crop
 from mili_core.datasets.sample import Sample
 
 NEGATIVE_PHOTOS = 6
@@ -52,8 +51,8 @@ class MixtureSource:
         name: for messages.
         source: gives samples.
         weight: share among the positives, relative to the other weights.
-        change: "augment" moves and relights samples; "photometric" only relights them (renders, whose SMPL truth
-            cannot be moved), their size must not exceed the canvas.
+        change: "augment" moves and relights samples; "still" mirrors, covers and relights them (renders, whose SMPL
+            truth cannot be moved otherwise), their size must not exceed the canvas.
         negatives: True lets person-free crops come from here; its photos must have complete boxes.
         pack: True fills the canvas with several of its samples where one leaves room.
     """
@@ -61,7 +60,7 @@ class MixtureSource:
     name: str
     source: SampleSource
     weight: float
-    change: Literal["augment", "photometric"] = "augment"
+    change: Literal["augment", "still"] = "augment"
     negatives: bool = False
     pack: bool = True
 
@@ -134,9 +133,8 @@ class TrainingMixture:
         if rng.random() < self._negatives:
             return self._negative(rng)
         source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
-        if source.change == "photometric":
-            sample = photometric(source.source.draw(rng), rng, self._settings)
-            return pad(sample, self._settings.width, self._settings.height)
+        if source.change == "still":
+            return still_view(source.source.draw(rng), rng, self._settings)
         if source.pack and rng.random() < self._packed:
             regions = self._quarters() if rng.random() < self._quartered else [self._whole()]
             pieces = [piece for region in regions for piece in self._fill(source.source, region, rng)]

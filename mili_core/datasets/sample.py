@@ -47,6 +47,9 @@ class Sample:
         boxes_complete: True when every person is in boxes_xyxy or under ignore_boxes_xyxy. False: the sample
             says nothing about detection (its box and mask losses are off).
         bodies: SMPL truth, or None.
+        scene_id: what this and other views show (a photo, a sequence, a world); "" means `image_id`.
+        image_hr: the same view, same size, before it lost detail, where `image` is its low-resolution twin; or None.
+        filled: (height, width) px of what is not padding, which lies to the right of it and below; None: all of it.
     """
 
     image_id: str
@@ -57,3 +60,29 @@ class Sample:
     ignore_boxes_xyxy: Float32Array
     boxes_complete: bool
     bodies: BodyTruth | None = None
+    scene_id: str = ""
+    image_hr: NDArray[np.uint8] | None = None
+    filled: tuple[int, int] | None = None
+
+    @property
+    def scene(self) -> str:
+        """The scene's name, never empty."""
+        return self.scene_id or self.image_id
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, px, of what is not padding."""
+        return self.filled or (self.image.shape[0], self.image.shape[1])
+
+
+def without_people(image: NDArray[np.uint8], image_id: str) -> Sample:
+    """Gives the sample of an image that is known to hold nobody."""
+    return Sample(
+        image_id=image_id,
+        image=np.ascontiguousarray(image),
+        boxes_xyxy=np.zeros((0, 4), dtype=np.float32),
+        polygons=(),
+        keypoints=np.zeros((0, 17, 3), dtype=np.float32),
+        ignore_boxes_xyxy=np.zeros((0, 4), dtype=np.float32),
+        boxes_complete=True,
+    )

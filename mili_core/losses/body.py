@@ -8,12 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-KEYPOINT_WEIGHT = 4.0
-JOINT3D_WEIGHT = 4.0  # metres; CRMH has 1 with more 3D data
-POSE_WEIGHT = 1.0
-BETAS_WEIGHT = 0.01
-PRIOR_WEIGHT = 0.01  # a standard deviation off in every direction costs this much
-SHAPE_PRIOR_WEIGHT = 0.002
+ROOT_SHARE = 6.0
+"""How much the root's rotation counts against another joint's: it turns the whole body, and is one of 24."""
+
+WORST_KEYPOINT = 2.0
+"""Box sides: an error counts as no more, or a body behind the camera would drown everybody else early on."""
 
 
 def keypoint_loss(
@@ -28,14 +27,20 @@ def keypoint_loss(
     """
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1.0)[:, None]
     weight = truth[..., 2:].clamp(0, 1)
-    error = ((predicted - truth[..., :2]) / sides).abs() * weight
-    # Far outliers (a body behind the camera early in training) must not drown everybody else.
-    return error.clamp(max=2.0).sum() / (2.0 * weight.sum()).clamp(min=1.0)
+    error = ((predicted - truth[..., :2]) / sides).abs().clamp(max=WORST_KEYPOINT)
+    return (error * weight).sum() / (2.0 * weight.sum()).clamp(min=1.0)
 
 
-def joint3d_loss(predicted: Float[Tensor, "n j 3"], truth: Float[Tensor, "n j 3"]) -> Float[Tensor, ""]:
-    """Gives the mean L1 distance of root-relative joints, metres; 0 for nobody."""
-    return (predicted - truth).abs().sum() / max(truth.numel(), 1)
+def joint3d_loss(
+    predicted: Float[Tensor, "n j 3"], truth: Float[Tensor, "n j 3"], share: Float[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Gives the mean L1 distance of root-relative joints, metres a coordinate; 0 for nobody.
+
+    Args:
+        predicted, truth: metres.
+        share: how much each person counts.
+    """
+    return weighted_mean((predicted - truth).abs().mean(dim=(1, 2)), share)
 
 
 def parameter_loss(
@@ -43,11 +48,18 @@ def parameter_loss(
     betas: Float[Tensor, "n 10"],
     true_rotmats: Float[Tensor, "n 24 3 3"],
     true_betas: Float[Tensor, "n 10"],
+    share: Float[Tensor, " n"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Gives the mean squared errors of rotation matrices and of betas; 0 for nobody."""
-    count = max(len(betas), 1)
-    pose = torch.square(rotmats - true_rotmats).sum() / (count * 24 * 9)
-    return pose, torch.square(betas - true_betas).sum() / (count * 10)
+    """Gives the mean squared errors of rotation matrices, the root's ROOT_SHARE times, and of betas; 0 for nobody."""
+    joints = torch.square(rotmats - true_rotmats).mean(dim=(2, 3))
+    pose = (joints.sum(dim=1) + (ROOT_SHARE - 1.0) * joints[:, 0]) / (joints.shape[1] + ROOT_SHARE - 1.0)
+    shape = torch.square(betas - true_betas).mean(dim=1)
+    return weighted_mean(pose, share), weighted_mean(shape, share)
+
+
+def weighted_mean(values: Float[Tensor, " n"], share: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Gives the mean of one value a person; 0 for nobody."""
+    return (values * share).sum() / share.sum().clamp(min=1e-6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -41,14 +40,3 @@ def box_loss(
     count = max(len(labels), 1)
     classification = F.cross_entropy(logits, labels, reduction="sum") / count
     return classification, F.smooth_l1_loss(deltas, targets, beta=BOX_BETA, reduction="sum") / count
-
-
-def mask_loss(logits: Float[Tensor, "n 28 28"], targets: Float[Tensor, "n 28 28"]) -> Float[Tensor, ""]:
-    """Gives L_occ (paper eq. 5): squared error of the masks.
-
-    The paper sums over boxes; here the sum is divided by boxes x 784, so that its weight does not depend on how
-    many boxes an image has. 0 for no boxes.
-    """
-    if len(logits) == 0:
-        return logits.sum()
-    return torch.square(torch.sigmoid(logits) - targets).mean()

@@ -18,13 +18,19 @@ IGNORE_IOA = 0.5  # a box that lies this much inside an ignored region is neithe
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How many examples of each stage train on, an image (Faster R-CNN; CRMH 256 and 512, lite less)."""
+    """How many examples of each stage train on, an image (Faster R-CNN; CRMH 256 and 512, lite less).
+
+    Attributes:
+        anchors, anchor_positives: of the first stage, and the greatest share of them that holds a person.
+        rois, roi_positives: of the second.
+        body_rois: of the SMPL head: true boxes, moved a little, and then proposals.
+    """
 
     anchors: int = 256
     anchor_positives: float = 0.5
     rois: int = 96
     roi_positives: float = 0.25
-    body_rois: int = 8
+    body_rois: int = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +102,12 @@ def _ignored(candidates: Float[Tensor, "n 4"], ignored: Float[Tensor, "i 4"]) ->
 
 
 def _sample(positive: Tensor, person: Tensor, negative: Tensor, count: int, share: float) -> Assignment:
-    chosen = _pick(positive, int(count * share))
-    return Assignment(chosen, person[chosen], _pick(negative, count - len(chosen)))
+    chosen = pick(positive, int(count * share))
+    return Assignment(chosen, person[chosen], pick(negative, count - len(chosen)))
 
 
-def _pick(mask: Tensor, count: int) -> Tensor:
+def pick(mask: Tensor, count: int) -> Tensor:
+    """Gives at most `count` random indices of where a mask (N,) is true; all, in order, where there are no more."""
     index = mask.nonzero()[:, 0]
     if len(index) <= count:
         return index

@@ -16,6 +16,8 @@ from mili_core.nets.mili import Mili
 from mili_core.synth.poses.prior import load_prior
 from mili_core.weights import load_into, read_weights
 
+LR_PARTS = ("attention.lr.", "mask_head.", "restoration.")  # what the HR branch has not
+
 # The body's frame is y up and faces +z; a person who faces the camera upright is turned by pi about x.
 UPRIGHT_FACING = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 
@@ -56,6 +58,28 @@ def initial_model(config: ModelConfig, seed: int, earlier: Path | None = None) -
     elif isinstance(model.backbone, EfficientNetLite0):
         model.backbone.load_state_dict(imagenet_lite0())
     return model
+
+
+def student_of(teacher: Mili, config: ModelConfig, seed: int) -> Mili:
+    """Gives the model that the LR stage trains: the teacher's weights, its attention copied to the LR branch.
+
+    The restoration starts as the identity, the mask network, which the teacher never trained, anew.
+
+    Args:
+        teacher: of the HR stage.
+        config: of the student; equal to the teacher's but for parts that are switched off.
+        seed: of new layers.
+    """
+    torch.manual_seed(seed)
+    student = Mili(config)
+    known = {name: value for name, value in teacher.state_dict().items() if not name.startswith(LR_PARTS)}
+    copied = {
+        name.replace("attention.hr.", "attention.lr."): value
+        for name, value in known.items()
+        if name.startswith("attention.hr.") and "lr" in config.attention
+    }
+    student.load_state_dict({**student.state_dict(), **known, **copied})
+    return student
 
 
 def known_poses() -> tuple[Tensor, PosePrior]:

@@ -1,122 +1,72 @@
-"""The training loop on one machine: optimiser, averaged weights, checkpoints that resume exactly."""
+"""The training loop on one machine: steps, averaged weights, a log and checkpoints."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-import cv2
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
-from mili_core.datasets.sample import Sample
-from mili_core.errors import ConfigError, MiliError
+from mili_core.errors import MiliError
+from mili_core.losses.total import LossTerms, total_loss
 from mili_core.nets.mili import Mili
-from mili_core.training.batch import Batch, collate
-from mili_core.training.step import LossTerms
+from mili_core.training.batch import Batch
+from mili_core.training.checkpoint import Amp, Trained, TrainSettings, TrainState, save, start
+from mili_core.training.loader import SampleStream, batches
 
-Losses = Callable[[Mili, Batch], LossTerms]
-
-
-@runtime_checkable
-class SampleStream(Protocol):
-    """An endless stream: index i gives the same sample at every run."""
-
-    def __getitem__(self, index: int) -> Sample:
-        """Gives sample `index` >= 0."""
-        ...
+__all__ = ["DivergedError", "SampleStream", "TrainSettings", "freeze_norms", "train"]
 
 
 class DivergedError(MiliError, ArithmeticError):
     """The loss is not finite; the last good checkpoint is untouched."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """Length and pace of a training.
-
-    Attributes:
-        steps: batches in all; the schedule ends there.
-        batch: images a step.
-        lr: peak learning rate of the new layers (AdamW).
-        backbone_lr: peak learning rate of the pretrained backbone.
-        warmup: steps of linear warm-up.
-        weight_decay: on matrices and kernels; biases and norms have none.
-        clip_norm: gradient norm limit (CRMH: 35 with SGD-like scales; ours is in AdamW's).
-        average: decay a step of the averaged weights, which are the result.
-        seed: of the model's new layers and of sampling.
-        workers: loader processes.
-        checkpoint_every: steps.
-        log_every: steps.
-    """
-
-    steps: int = 3000
-    batch: int = 8
-    lr: float = 6e-4
-    backbone_lr: float = 3e-4
-    warmup: int = 150
-    weight_decay: float = 0.02
-    clip_norm: float = 10.0
-    average: float = 0.998
-    seed: int = 0
-    workers: int = 1
-    checkpoint_every: int = 200
-    log_every: int = 20
-
-
-@dataclass(slots=True, eq=False)
-class TrainState:
-    """Everything a checkpoint holds."""
-
-    model: Mili
-    averaged: dict[str, Tensor]
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-
-
 def train(
     model: Mili,
-    losses: Losses,
+    objective: Trained,
     samples: SampleStream,
     settings: TrainSettings,
     folder: Path,
     *,
     log: Callable[[str], None],
+    device: torch.device | None = None,
 ) -> dict[str, Tensor]:
-    """Trains the model and gives the averaged weights; continues a checkpoint in `folder` exactly.
+    """Trains the model and gives the averaged weights, on the CPU; continues a checkpoint in `folder` exactly.
+
+    Randomness of a step depends on the seed and the step alone, so a checkpoint needs no generator's state.
 
     Args:
         model: with its initial weights (overwritten when a checkpoint exists).
-        losses: of one batch.
+        objective: what is minimised.
         samples: index i gives the i-th sample of an endless stream, the same at every run.
         settings: length and pace; must equal those of the checkpoint.
         folder: holds checkpoint.pt and log.jsonl.
         log: takes one line of progress.
+        device: where to train; None means the CPU.
 
     Raises:
-        ConfigError: the checkpoint was made with other settings.
-        DivergedError: a loss is not finite; names the batch.
+        ConfigError: the checkpoint was made with other settings or another teacher.
+        DivergedError: a loss or a gradient is not finite; names the batch.
     """
-    state = _start(model, settings, folder)
+    device = device or torch.device("cpu")
+    state = start(model, objective, settings, folder, device)
     if state.step:
         log(f"resuming at step {state.step} of {settings.steps}")
-    loader = _loader(samples, settings, first=state.step * settings.batch)
+    loader = batches(samples, settings, device, first=state.step * settings.batch)
     started = time.monotonic() - state.seconds
     for batch in loader:
-        terms = _step(state, losses, batch, settings)
+        terms = _step(state, objective, batch.to(device), settings)
         state.seconds = time.monotonic() - started
         if state.step % settings.log_every == 0 or state.step == settings.steps:
-            _report(folder, state, terms, log)
+            _report(folder, state, terms.values(objective.weights), log)
         if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
-            _save(state, settings, folder)
-    return state.averaged
+            save(state, settings, folder)
+    return {name: value.cpu() for name, value in state.averaged.items()}
 
 
 def freeze_norms(model: Mili) -> None:
@@ -127,23 +77,38 @@ def freeze_norms(model: Mili) -> None:
             module.eval()
 
 
-def _step(state: TrainState, losses: Losses, batch: Batch, settings: TrainSettings) -> dict[str, float]:
+def _step(state: TrainState, objective: Trained, batch: Batch, settings: TrainSettings) -> LossTerms:
     torch.manual_seed(settings.seed * 1_000_003 + state.step)  # sampling and dropout depend on the step alone
     freeze_norms(state.model)
     for group in state.optimiser.param_groups:
         group["lr"] = group["peak"] * _pace(state.step, settings)
-    terms = losses(state.model, batch)
-    total = terms.total()
+    with _precision(batch.images.device, settings.amp):
+        terms = objective.terms(state.model, batch)
+    total = total_loss(terms, objective.weights)
     if not torch.isfinite(total):
-        raise DivergedError(f"loss is {total.item()} at step {state.step}, images {', '.join(batch.ids)}")
+        bad = [name for name, value in terms.weighted(objective.weights).items() if not torch.isfinite(value)]
+        raise _diverged(f"loss is {total.item()} ({', '.join(bad)})", state, batch)
     state.optimiser.zero_grad(set_to_none=True)
     if total.requires_grad:  # a batch may hold nothing that this stage learns from
         total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
-        nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
+        if not torch.isfinite(norm):
+            raise _diverged(f"gradient is {norm.item()}", state, batch)
         state.optimiser.step()
     state.step += 1
     _average(state, settings)
-    return terms.values()
+    return terms
+
+
+def _diverged(what: str, state: TrainState, batch: Batch) -> DivergedError:
+    return DivergedError(
+        f"{what} at step {state.step}, images {', '.join(batch.ids)}; the last checkpoint is intact: look at these "
+        "images, or go on in a new folder with a lower --lr"
+    )
+
+
+def _precision(device: torch.device, amp: Amp) -> AbstractContextManager[object]:
+    return torch.autocast(device.type, torch.bfloat16) if amp == "bf16" else nullcontext()
 
 
 def _pace(step: int, settings: TrainSettings) -> float:
@@ -165,93 +130,8 @@ def _average(state: TrainState, settings: TrainSettings) -> None:
             kept.copy_(value)
 
 
-def _start(model: Mili, settings: TrainSettings, folder: Path) -> TrainState:
-    state = TrainState(
-        model=model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]  # torch's stub lacks it
-        averaged={name: value.clone() for name, value in model.state_dict().items()},
-        optimiser=torch.optim.AdamW(_parameter_groups(model, settings)),
-    )
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        return state
-    stored = torch.load(path, weights_only=True)
-    ours = asdict(settings)
-    changed = sorted(key for key in ours if key != "workers" and stored["settings"].get(key) != ours[key])
-    if changed:
-        raise ConfigError(f"checkpoint {path} has other {', '.join(changed)}; give the same or another folder")
-    state.model.load_state_dict(stored["model"])
-    state.averaged = stored["averaged"]
-    state.optimiser.load_state_dict(stored["optimiser"])
-    state.step, state.seconds = stored["step"], stored["seconds"]
-    return state
-
-
-def _parameter_groups(model: Mili, settings: TrainSettings) -> list[dict[str, object]]:
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        peak = settings.backbone_lr if name.startswith("backbone.") else settings.lr
-        decay = settings.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((peak, decay), []).append(parameter)
-    return [
-        {"params": group, "lr": peak, "peak": peak, "weight_decay": decay} for (peak, decay), group in groups.items()
-    ]
-
-
-def _save(state: TrainState, settings: TrainSettings, folder: Path) -> None:
-    partial = folder / "checkpoint.pt.partial"
-    torch.save(
-        {
-            "settings": asdict(settings),
-            "model": state.model.state_dict(),
-            "averaged": state.averaged,
-            "optimiser": state.optimiser.state_dict(),
-            "step": state.step,
-            "seconds": state.seconds,
-        },
-        partial,
-    )
-    partial.replace(folder / "checkpoint.pt")
-
-
 def _report(folder: Path, state: TrainState, terms: dict[str, float], log: Callable[[str], None]) -> None:
     row = {"step": state.step, "seconds": round(state.seconds, 1), **{k: round(v, 4) for k, v in terms.items()}}
     with (folder / "log.jsonl").open("a") as lines:
         lines.write(json.dumps(row) + "\n")
     log(f"step {state.step} {state.seconds / 60:.1f} min " + " ".join(f"{k} {v:.3f}" for k, v in terms.items()))
-
-
-class _Stream(Dataset[Sample]):
-    """Samples first .. first + count - 1 of an endless stream."""
-
-    def __init__(self, samples: SampleStream, first: int, count: int) -> None:
-        self.samples, self.first, self.count = samples, first, count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Sample:
-        if index >= self.count:
-            raise IndexError(index)
-        return self.samples[self.first + index]
-
-
-def _loader(samples: SampleStream, settings: TrainSettings, *, first: int) -> Iterator[Batch]:
-    stream = _Stream(samples, first, settings.steps * settings.batch - first)
-    return iter(
-        DataLoader(
-            stream,
-            batch_size=settings.batch,
-            num_workers=settings.workers,
-            collate_fn=collate,
-            prefetch_factor=4 if settings.workers else None,
-            persistent_workers=False,
-            worker_init_fn=_one_thread,
-        )
-    )
-
-
-def _one_thread(_: int) -> None:
-    """Keeps a loader process from fighting the training threads."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

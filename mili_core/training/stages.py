@@ -1,111 +1,185 @@
-"""The stages that make the default weights: detection, then everything, then the SMPL head alone."""
+"""The stages of training: sharp images first, then their low-resolution twins under the first stage's guidance."""
 
 from __future__ import annotations
 
 import ctypes
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from mili_core.body import BodyModel, SkinnedBody, load_body
-from mili_core.config import ModelConfig
-from mili_core.datasets.augment import AugmentSettings
-from mili_core.datasets.mixture import MixtureSource, TrainingMixture
+from mili_core.config import MILI_LITE, Branch, ModelConfig
+from mili_core.datasets.mixture import TrainingMixture
+from mili_core.datasets.twins import TwinStream
 from mili_core.errors import ConfigError
+from mili_core.losses.settings import LossSettings
 from mili_core.nets.mili import Mili
-from mili_core.synth.samples import RenderSource
-from mili_core.training.assign import Sampling
-from mili_core.training.initial import initial_model, known_poses
-from mili_core.training.loop import Losses, TrainSettings, train
-from mili_core.training.sources import keypoint_sources, mixture, photo_sources
-from mili_core.training.step import BodySupervision, body_losses_only, training_losses
+from mili_core.training.bodies import BodySupervision
+from mili_core.training.initial import initial_model, known_poses, student_of
+from mili_core.training.loop import TrainSettings, train
+from mili_core.training.sources import TrainingData, all_sources, box_sources, keypoint_sources, stream, with_renders
+from mili_core.training.step import Objective, Plan, Teacher
 from mili_core.weights import read_weights, save_weights
 
-Stage = Literal["detection", "full", "body"]
+Stage = Literal["detection", "hr", "lr", "body"]
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Folders of photos, and the share of rendered samples (not in the detection stage)."""
+class Recipe:
+    """One stage.
 
-    photos: Path
-    squeezed: Path | None
-    sport: Path | None
-    renders: float
+    Attributes:
+        stage: "hr": all heads on sharp images; "lr": all heads, masks and restoration on low-resolution twins, guided
+            by a teacher; "detection": boxes (and masks on the LR branch) alone; "body": the SMPL head alone.
+        branch: of "detection" and "body"; the others have their own.
+        config: the model.
+        initial: weights to start from; None means the teacher's, or else ImageNet's backbone.
+        teacher: weights of stage "hr".
+        body: npz of the body to regress, None for the open body.
+        mask_network, restoration, contrastive: False takes these parts out (the paper's Table 3).
+        losses: weights and settings of the terms.
+        score_threshold: stored in the weights.
+
+    Raises:
+        ConfigError: "lr" without teacher, or a teacher elsewhere.
+    """
+
+    stage: Stage
+    branch: Branch = "hr"
+    config: ModelConfig = MILI_LITE
+    initial: Path | None = None
+    teacher: Path | None = None
+    body: Path | None = None
+    mask_network: bool = True
+    restoration: bool = True
+    contrastive: bool = True
+    losses: LossSettings = field(default_factory=LossSettings)
+    score_threshold: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.stage == "lr" and self.teacher is None:
+            raise ConfigError("stage lr needs --teacher, the weights that stage hr wrote")
+        if self.stage != "lr" and self.teacher is not None:
+            raise ConfigError(f"stage {self.stage} has no teacher; leave --teacher out")
+
+    @property
+    def trained_branch(self) -> Branch:
+        """The branch that is trained."""
+        return self.stage if self.stage in {"hr", "lr"} else self.branch
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The model with the parts that stay."""
+        return replace(
+            self.config,
+            mask_network=self.config.mask_network and self.mask_network,
+            restoration=self.config.restoration and self.restoration,
+        )
+
+    @property
+    def plan(self) -> Plan:
+        """What the stage trains on."""
+        weights = self.losses.weights if self.contrastive else replace(self.losses.weights, contrastive=0.0)
+        heads: Literal["all", "body"] = "body" if self.stage == "body" else "all"
+        return Plan(self.trained_branch, heads, replace(self.losses, weights=weights))
 
 
 def train_stage(
-    stage: Stage,
-    config: ModelConfig,
+    recipe: Recipe,
     data: TrainingData,
     settings: TrainSettings,
     folder: Path,
     *,
-    initial: Path | None,
-    body: Path | None,
-    score_threshold: float,
     log: Callable[[str], None],
+    device: torch.device | None = None,
 ) -> Path:
     """Trains one stage and gives the path of its weights, folder/weights.safetensors.
 
     Args:
-        stage: "detection": RPN, box and mask heads; "full": these and the SMPL head; "body": the SMPL head alone.
-        config: the model.
+        recipe: the stage.
         data: what to train on.
         settings: length and pace.
         folder: checkpoints; continued where they exist.
-        initial: earlier weights, or None.
-        body: npz of the body to regress, or None for the open body.
-        score_threshold: stored in the weights.
         log: takes lines of progress.
+        device: where to train; None means the CPU.
     """
-    if not 0.0 <= data.renders < 1.0:
-        raise ConfigError(f"share of renders {data.renders} is not in 0..1 (1 excluded)")
     _keep_memory()
-    model = initial_model(config, settings.seed, initial)
-    supervision, name, sha256 = None, "none", ""
-    if stage != "detection":
-        loaded = load_body(body)
-        name, sha256 = loaded.name, loaded.sha256
-        fresh = initial is None or read_weights(initial).body_sha256 != sha256
-        supervision = _body_supervision(model, loaded, fresh=fresh)
-    losses: Losses = partial(training_losses, bodies=supervision, sampling=Sampling())
-    if stage == "body":
-        assert supervision is not None
-        losses = partial(body_losses_only, bodies=supervision, sampling=Sampling())
-    averaged = train(model, losses, _stream(stage, data, settings.seed, body), settings, folder, log=log)
-    model.load_state_dict(averaged)
-    notes = {"stage": stage, "settings": asdict(settings), "seconds": _seconds(folder)}
+    model, teacher = _models(recipe, settings.seed)
+    body = load_body(recipe.body)
+    bodies = None if recipe.stage == "detection" else _supervision(model, recipe, body)
+    objective = Objective(recipe.plan, bodies, teacher)
+    averaged = train(
+        model, objective, _samples(recipe, data, settings.seed, body), settings, folder, log=log, device=device
+    )
+    model.cpu().load_state_dict(averaged)
     path = folder / "weights.safetensors"
-    save_weights(path, model, config, body_name=name, body_sha256=sha256, score_threshold=score_threshold, notes=notes)
+    save_weights(
+        path,
+        model,
+        recipe.model_config,
+        body_name="none" if bodies is None else body.name,
+        body_sha256="" if bodies is None else body.sha256,
+        score_threshold=recipe.score_threshold,
+        notes=_notes(recipe, data, settings, folder, teacher),
+    )
     return path
 
 
-def _body_supervision(model: Mili, body: BodyModel, *, fresh: bool) -> BodySupervision:
+def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
+    """Returns the model to train, and its teacher in stage "lr"."""
+    config = recipe.model_config
+    if recipe.teacher is None:
+        return initial_model(config, seed, recipe.initial), None
+    stored = read_weights(recipe.teacher)
+    taught = initial_model(stored.config, seed, recipe.teacher)
+    student = (
+        student_of(taught, config, seed) if recipe.initial is None else initial_model(config, seed, recipe.initial)
+    )
+    return student, Teacher.of(deepcopy(taught), stored.sha256)
+
+
+def _supervision(model: Mili, recipe: Recipe, body: BodyModel) -> BodySupervision:
     """Returns what the SMPL head is held to; a head not yet trained for this body starts at the mean pose."""
     mean, prior = known_poses()
-    if fresh:
+    start = recipe.initial or recipe.teacher
+    if start is None or read_weights(start).body_sha256 != body.sha256:
         model.smpl_head.set_initial_pose(mean)
-    return BodySupervision(SkinnedBody(body), prior)
+    return BodySupervision(SkinnedBody(body), prior, torch.from_numpy(body.faces.copy()))
 
 
-def _stream(stage: Stage, data: TrainingData, seed: int, body: Path | None) -> TrainingMixture:
-    if stage == "detection":
-        return mixture(photo_sources(data.photos, data.squeezed, None), AugmentSettings(), seed)
-    sources = photo_sources(data.photos, data.squeezed, data.sport)
-    if stage == "body":
-        sources = keypoint_sources(data.photos, data.sport)
-    renders = _render_source(sources, load_body(body), data.renders)
-    return mixture([*sources, renders], AugmentSettings(), seed, people_only=stage == "body")
+def _samples(recipe: Recipe, data: TrainingData, seed: int, body: BodyModel) -> TrainingMixture | TwinStream:
+    twins = recipe.trained_branch == "lr"
+    if recipe.stage == "detection":
+        sources = box_sources(data)
+        if data.render_detection:
+            sources = with_renders(sources, data, body)
+        return stream(sources, data, seed, twins=twins)
+    if recipe.stage == "body":
+        return stream(with_renders(keypoint_sources(data), data, body), data, seed, twins=twins, people_only=True)
+    return stream(with_renders(all_sources(data), data, body), data, seed, twins=twins)
 
 
-def _render_source(photos: list[MixtureSource], body: BodyModel, share: float) -> MixtureSource:
-    weight = sum(source.weight for source in photos) * share / (1.0 - share)
-    settings = AugmentSettings()
-    return MixtureSource("renders", RenderSource(body, settings.width, settings.height), weight, change="photometric")
+def _notes(
+    recipe: Recipe, data: TrainingData, settings: TrainSettings, folder: Path, teacher: Teacher | None
+) -> dict[str, object]:
+    return {
+        "stage": recipe.stage,
+        "branch": recipe.trained_branch,
+        "contrastive": recipe.contrastive,
+        "losses": asdict(recipe.plan.losses),
+        "renders": data.renders,
+        "render_detection": data.render_detection,
+        "canvas": list(data.canvas),
+        "twins": asdict(data.twins),
+        "teacher_sha256": "" if teacher is None else teacher.sha256,
+        "settings": asdict(settings),
+        "seconds": _seconds(folder),
+    }
 
 
 def _seconds(folder: Path) -> float:

@@ -5,26 +5,42 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mili_core.datasets import AugmentSettings, BodyTruth, DegradeSettings, Sample, augment, degrade, photometric
-from mili_core.datasets.augment import (
-    FLIPPED_KEYPOINTS,
-    MEAN_RGB,
-    empty_canvas,
-    flip,
-    join,
-    pad,
-    person_free_crop,
-    place,
-    without_people,
+from mili_core.body import SkinnedBody, load_body, rot6d_to_matrix
+from mili_core.datasets import (
+    AugmentSettings,
+    BodyTruth,
+    DegradeSettings,
+    Sample,
+    augment,
+    degrade,
+    photometric,
+    still_view,
 )
+from mili_core.datasets.augment import MEAN_RGB, join, pad, place
 from mili_core.datasets.clip import clip_polygons
+from mili_core.datasets.flip import FLIPPED_JOINTS, FLIPPED_KEYPOINTS, flip
+from mili_core.datasets.negatives import empty_canvas, person_free_crop
+from mili_core.datasets.occluders import LEAST_LEFT, hide_part
+from mili_core.datasets.outlines import fill_outline
+from mili_core.datasets.sample import without_people
 
 # Nothing but geometry, so that a white person stays white on black.
 GEOMETRY = AugmentSettings(
-    width=160, height=120, gain=0, contrast=0, brightness=0, grey=0, degrade=0, jpeg=0, min_visible=0.2, min_height_px=8
+    width=160,
+    height=120,
+    gain=0,
+    contrast=0,
+    brightness=0,
+    grey=0,
+    degrade=0,
+    jpeg=0,
+    min_visible=0.2,
+    min_height_px=8,
+    occluder=0,
 )
 NO_BOXES = np.zeros((0, 4), np.float32)
 
@@ -179,8 +195,6 @@ def test_bodies_are_relit_but_never_moved() -> None:
     sample = replace(white_person((50, 20, 90, 120)), bodies=body)
     with pytest.raises(ValueError, match="SMPL truth"):
         augment(sample, np.random.default_rng(0), GEOMETRY)
-    with pytest.raises(ValueError, match="SMPL truth"):
-        flip(sample)
     relit = photometric(sample, np.random.default_rng(0), AugmentSettings())
     assert relit.bodies is body
     assert not np.array_equal(relit.image, sample.image)
@@ -264,3 +278,105 @@ def test_clip_keeps_inner_rings_and_drops_outer_ones() -> None:
     assert clip_polygons((inner, inner + 500), 10, 10)[0] is inner
     assert clip_polygons((inner + 500,), 10, 10) == ()
     assert clip_polygons((), 10, 10) == ()
+
+
+def rendered_person(seed: int = 0) -> tuple[Sample, np.ndarray, tuple[float, float]]:
+    """A person of the open body in front of a pinhole camera with truth, translation and principal point."""
+    torch.manual_seed(seed)
+    body = load_body()
+    rotmats = rot6d_to_matrix(torch.tensor([1.0, 0, 0, 1, 0, 0]) + 0.4 * torch.randn(1, 24, 6))
+    betas = torch.randn(1, 10)
+    joints = SkinnedBody(body).joints(betas, rotmats)[0].numpy()
+    transl, centre = np.array([0.4, 0.1, 4.0]), (90.0, 60.0)
+    points = joints - joints[0] + transl
+    pixels = 150.0 * points[:, :2] / points[:, 2:] + centre
+    joints2d = np.concatenate([pixels, np.ones((24, 1))], axis=1)[None].astype(np.float32)
+    truth = BodyTruth(
+        rotmats.numpy(), betas.numpy(), (joints - joints[0])[None], joints2d, np.array([0.9], np.float32),
+        ((np.array([[10, 10], [20, 10], [20, 40]], np.float32),),),
+    )  # fmt: skip
+    return replace(white_person((50, 20, 90, 120)), bodies=truth), transl, centre
+
+
+def test_flipped_bodies_reproject_onto_the_flipped_image() -> None:
+    sample, transl, centre = rendered_person()
+    bodies = flip(sample).bodies
+    assert bodies is not None
+    assert sample.bodies is not None
+    skinned = SkinnedBody(load_body())
+    joints = skinned.joints(torch.from_numpy(bodies.betas), torch.from_numpy(bodies.rotmats))[0].numpy()
+    joints = joints - joints[0]
+    # The shipped body is symmetric but for millimetres.
+    np.testing.assert_allclose(joints, bodies.joints3d_m[0], atol=0.012)
+    points = joints + transl * [-1, 1, 1]
+    pixels = 150.0 * points[:, :2] / points[:, 2:] + [200 - centre[0], centre[1]]
+    np.testing.assert_allclose(pixels, bodies.joints2d[0, :, :2], atol=0.6)
+    assert np.linalg.det(bodies.rotmats[0]) == pytest.approx(1.0, abs=1e-4)
+    assert bodies.amodal_polygons is not None
+    np.testing.assert_array_equal(bodies.amodal_polygons[0][0], [[190, 10], [180, 10], [180, 40]])
+
+
+def test_flipping_bodies_twice_changes_nothing() -> None:
+    sample, _, _ = rendered_person()
+    once, twice = flip(sample).bodies, flip(flip(sample)).bodies
+    assert sample.bodies is not None
+    assert once is not None
+    assert twice is not None
+    assert not np.allclose(once.rotmats, sample.bodies.rotmats)
+    for name in ("rotmats", "betas", "joints3d_m", "joints2d", "visible_fraction"):
+        np.testing.assert_allclose(getattr(twice, name), getattr(sample.bodies, name), atol=1e-4)
+
+
+def test_flipped_joints_are_the_ones_on_the_other_side() -> None:
+    joints = load_body().j_regressor @ load_body().v_template
+    np.testing.assert_allclose(joints[FLIPPED_JOINTS] * [-1, 1, 1], joints, atol=0.01)
+
+
+def test_a_still_view_moves_nothing_but_left_and_right() -> None:
+    sample, _, _ = rendered_person()
+    settings_ = AugmentSettings(width=200, height=150)
+    views = [still_view(sample, np.random.default_rng(seed), settings_) for seed in range(30)]
+    for view in views:
+        assert view.image.shape == sample.image.shape
+        box = view.boxes_xyxy[0]
+        assert ((box[:2] >= [50, 20]) & (box[2:] <= [90, 120])).all() or (
+            (box[:2] >= [110, 20]) & (box[2:] <= [150, 120])
+        ).all()
+    lefts = [view.bodies.joints3d_m[0, 1, 0] for view in views if view.bodies is not None]
+    assert len(np.unique(np.round(lefts, 4))) == 2
+    with pytest.raises(ValueError, match="larger"):
+        still_view(sample, np.random.default_rng(0), GEOMETRY)
+
+
+def test_what_an_occluder_covers_is_gone_from_the_labels() -> None:
+    sample, _, _ = rendered_person()
+    changed = 0
+    for seed in range(60):
+        view = hide_part(sample, np.random.default_rng(seed))
+        if view is sample:
+            continue
+        painted = (view.image != sample.image).any(axis=-1)
+        mask = np.zeros((150, 200), np.uint8)
+        rings = view.polygons[0]
+        assert rings is not None
+        fill_outline(mask, rings)
+        whole = np.zeros_like(mask)
+        whole[20:120, 50:90] = 1
+        share = mask.sum() / whole.sum()
+        assert share > LEAST_LEFT - 0.02
+        # Whoever is painted over is not in the outline, but for its border pixels.
+        assert (mask.astype(bool) & painted & (whole == 1)).sum() <= 60
+        assert view.bodies is not None
+        assert view.bodies.visible_fraction is not None
+        assert view.bodies.visible_fraction[0] == pytest.approx(0.9 * share, abs=0.03)
+        points = np.concatenate(rings)
+        np.testing.assert_allclose(view.boxes_xyxy[0], [*points.min(0), *points.max(0)], atol=1.0)
+        changed += bool(share < 0.99)
+        again = hide_part(sample, np.random.default_rng(seed))
+        np.testing.assert_array_equal(view.image, again.image)
+    assert changed > 20
+
+
+def test_people_without_an_outline_are_not_covered() -> None:
+    sample = replace(white_person((50, 20, 90, 120)), polygons=(None,))
+    assert all(hide_part(sample, np.random.default_rng(seed)) is sample for seed in range(10))

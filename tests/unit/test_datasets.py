@@ -18,8 +18,8 @@ from mili_core.datasets import (
     SqueezedPhotos,
     TrainingMixture,
 )
-from mili_core.datasets.augment import without_people
 from mili_core.datasets.coco import looks_like_crowd
+from mili_core.datasets.sample import without_people
 from mili_core.datasets.sport import COCO_SLOTS, JOINT_ORDER
 from mili_core.datasets.squeezed import ASPECTS, unsqueeze
 from mili_core.errors import ImageError, MissingFileError

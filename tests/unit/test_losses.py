@@ -1,27 +1,11 @@
 """Losses: closed-form cases, gradients, nobody."""
 
 import numpy as np
+import pytest
 import torch
 
-from mili_core.losses.body import fit_pose_prior, joint3d_loss, keypoint_loss, parameter_loss
-from mili_core.losses.detection import box_loss, mask_loss, rpn_loss
-
-
-def test_mask_loss_is_the_mean_squared_error() -> None:
-    logits = torch.zeros(2, 28, 28, requires_grad=True)  # probability .5
-    targets = torch.zeros(2, 28, 28)
-    targets[0] = 1.0
-    targets[1, :14] = 0.5
-    loss = mask_loss(logits, targets)
-    assert abs(float(loss.detach()) - (0.25 + 0.125) / 2) < 1e-6
-    loss.backward()
-    assert logits.grad is not None
-    assert logits.grad[0].max() < 0 < logits.grad[1, 14:].min()
-
-
-def test_mask_loss_of_nobody_is_zero_and_differentiable() -> None:
-    logits = torch.zeros(0, 28, 28, requires_grad=True)
-    mask_loss(logits, torch.zeros(0, 28, 28)).backward()
+from mili_core.losses.body import ROOT_SHARE, fit_pose_prior, joint3d_loss, keypoint_loss, parameter_loss
+from mili_core.losses.detection import box_loss, rpn_loss
 
 
 def test_rpn_loss_closed_form() -> None:
@@ -51,13 +35,37 @@ def test_keypoints_without_confidence_cost_nothing() -> None:
 
 
 def test_parameter_losses_closed_form_and_nobody() -> None:
-    rotmats = torch.eye(3).repeat(2, 24, 1, 1)
-    pose, betas = parameter_loss(rotmats, torch.ones(2, 10), rotmats + 0.1, torch.zeros(2, 10))
+    rotmats, share = torch.eye(3).repeat(2, 24, 1, 1), torch.ones(2)
+    pose, betas = parameter_loss(rotmats, torch.ones(2, 10), rotmats + 0.1, torch.zeros(2, 10), share)
     assert abs(float(pose) - 0.01) < 1e-6
     assert abs(float(betas) - 1.0) < 1e-6
-    empty = parameter_loss(rotmats[:0], torch.ones(0, 10), rotmats[:0], torch.ones(0, 10))
+    empty = parameter_loss(rotmats[:0], torch.ones(0, 10), rotmats[:0], torch.ones(0, 10), share[:0])
     assert [float(value) for value in empty] == [0.0, 0.0]
-    assert float(joint3d_loss(torch.zeros(0, 24, 3), torch.zeros(0, 24, 3))) == 0.0
+    assert float(joint3d_loss(torch.zeros(0, 24, 3), torch.zeros(0, 24, 3), share[:0])) == 0.0
+
+
+def test_the_root_counts_more_than_another_joint() -> None:
+    truth = torch.zeros(1, 24, 3, 3)
+    of_joint = []
+    for joint in (0, 7):
+        found = truth.clone()
+        found[0, joint] = 1.0
+        of_joint.append(float(parameter_loss(found, torch.zeros(1, 10), truth, torch.zeros(1, 10), torch.ones(1))[0]))
+    assert of_joint[0] / of_joint[1] == pytest.approx(ROOT_SHARE)
+
+
+def test_people_count_by_their_share() -> None:
+    truth = torch.zeros(2, 24, 3)
+    found = truth.clone()
+    found[0] = 1.0
+    assert float(joint3d_loss(found, truth, torch.tensor([3.0, 1.0]))) == pytest.approx(0.75)
+    assert float(joint3d_loss(found, truth, torch.tensor([0.0, 1.0]))) == 0.0
+
+
+def test_an_outlier_costs_no_more_than_two_box_sides() -> None:
+    truth = torch.tensor([[[0.0, 0, 1]]])
+    loss = keypoint_loss(torch.full((1, 1, 2), 1e6), truth, torch.tensor([[0.0, 0, 10, 10]]))
+    assert float(loss) == 2.0
 
 
 def test_pose_prior_is_one_on_its_own_samples_and_larger_elsewhere() -> None:

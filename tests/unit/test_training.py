@@ -1,136 +1,113 @@
 """Training: an interrupted run continues exactly, a broken one stops, bodies and boxes both learn."""
 
+from __future__ import annotations
+
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from toy_training import HR, LR, SETTINGS, ToyStream, fresh, guided, quiet, supervision
 
-from mili_core.body import PARENTS, BodyModel, SkinnedBody
-from mili_core.config import MILI_LITE
-from mili_core.datasets.sample import BodyTruth, Sample
 from mili_core.errors import ConfigError
-from mili_core.losses.body import fit_pose_prior
+from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings, LossWeights
+from mili_core.losses.total import LossTerms, total_loss
 from mili_core.nets.mili import Mili
 from mili_core.training.assign import Sampling
-from mili_core.training.batch import collate, normalise
-from mili_core.training.loop import DivergedError, Losses, TrainSettings, train
-from mili_core.training.step import BodySupervision, body_losses_only, training_losses
+from mili_core.training.batch import Batch, collate, normalise
+from mili_core.training.bodies import LEAST_SHARE, body_examples
+from mili_core.training.loop import DivergedError, freeze_norms, train
+from mili_core.training.step import Objective, Plan, Teacher
 
-TINY = replace(
-    MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16, proposals=20
-)
-SETTINGS = TrainSettings(steps=4, batch=2, warmup=1, workers=0, checkpoint_every=2, log_every=1)
-
-
-def toy_body() -> BodyModel:
-    rng = np.random.default_rng(0)
-    regressor = rng.uniform(size=(24, 60)).astype(np.float32)
-    return BodyModel(
-        name="open",
-        v_template=rng.normal(size=(60, 3)).astype(np.float32) * 0.4,
-        shapedirs=rng.normal(size=(60, 3, 10)).astype(np.float32) * 0.01,
-        posedirs=None,
-        j_regressor=regressor / regressor.sum(axis=1, keepdims=True),
-        weights=np.eye(24, dtype=np.float32)[rng.integers(0, 24, 60)],
-        parents=np.array(PARENTS, dtype=np.int64),
-        faces=np.array([[0, 1, 2]], dtype=np.int64),
-        vertex_ids=np.arange(21, dtype=np.int64),
-    )
+UNIT = LossWeights()
+ALL = Plan("lr")  # both kinds of heads and no teacher
 
 
-def supervision() -> BodySupervision:
-    return BodySupervision(SkinnedBody(toy_body()), fit_pose_prior(torch.randn(300, 138)))
+def some(*indices: int, twins: bool = False) -> Batch:
+    return collate([ToyStream(twins=twins)[index] for index in indices])
 
 
-def losses(bodies: BodySupervision | None) -> Losses:
-    return partial(training_losses, bodies=bodies, sampling=Sampling())
+def values(terms: LossTerms) -> dict[str, float]:
+    return terms.values(UNIT)
 
 
-class ToyStream:
-    """Photos with one rectangle a person, and every third sample a render; optionally a poisoned one."""
+@pytest.mark.parametrize("twins", [False, True])
+def test_an_interrupted_training_continues_exactly(tmp_path: Path, twins: bool) -> None:
+    def objective() -> Objective:
+        return guided() if twins else Objective(ALL, supervision())
 
-    def __init__(self, poison: int | None = None) -> None:
-        self.poison = poison
-
-    def __getitem__(self, index: int) -> Sample:
-        rng = np.random.default_rng(index)
-        boxes = np.array([[10, 10, 40, 60], [50, 5, 80, 62]], dtype=np.float32)
-        image = rng.integers(0, 50, (64, 96, 3), dtype=np.uint8)
-        for x0, y0, x1, y1 in boxes.astype(int):
-            image[y0:y1, x0:x1] = 200
-        rendered = index % 3 == 2
-        keypoints = np.concatenate((rng.uniform(10, 60, (2, 17, 2)), np.ones((2, 17, 1))), axis=2)
-        if index == self.poison:
-            keypoints[..., :2] = np.nan
-        outline = tuple(
-            (np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float32),) for x0, y0, x1, y1 in boxes
-        )
-        truth = BodyTruth(
-            np.tile(np.eye(3, dtype=np.float32), (2, 24, 1, 1)),
-            np.zeros((2, 10), np.float32),
-            np.zeros((2, 24, 3), np.float32),
-            np.ones((2, 24, 3), np.float32),
-        )
-        return Sample(
-            image_id=f"toy-{index}",
-            image=image,
-            boxes_xyxy=boxes,
-            polygons=(None, None) if rendered else outline,
-            keypoints=keypoints.astype(np.float32),
-            ignore_boxes_xyxy=np.zeros((0, 4), dtype=np.float32),
-            boxes_complete=not rendered,
-            bodies=truth if rendered else None,
-        )
-
-
-def fresh() -> Mili:
-    torch.manual_seed(7)
-    return Mili(TINY)
-
-
-def quiet(line: str) -> None:
-    """Takes progress lines and says nothing."""
-
-
-def test_an_interrupted_training_continues_exactly(tmp_path: Path) -> None:
-    bodies = supervision()
-    whole = train(fresh(), losses(bodies), ToyStream(), SETTINGS, tmp_path / "whole", log=quiet)
+    stream = ToyStream(twins=twins)
+    whole = train(fresh(), objective(), stream, SETTINGS, tmp_path / "whole", log=quiet)
 
     def stop_at_three(line: str) -> None:
         if line.startswith("step 3"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(fresh(), losses(bodies), ToyStream(), SETTINGS, tmp_path / "parts", log=stop_at_three)
-    resumed = train(fresh(), losses(bodies), ToyStream(), SETTINGS, tmp_path / "parts", log=quiet)
+        train(fresh(), objective(), stream, SETTINGS, tmp_path / "parts", log=stop_at_three)
+    resumed = train(fresh(), objective(), stream, SETTINGS, tmp_path / "parts", log=quiet)
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0, msg=name)
+    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
+    assert one["memory"].keys() == two["memory"].keys()
+    for name, value in one["memory"].items():
+        torch.testing.assert_close(two["memory"][name], value, rtol=0, atol=0, msg=name)
+    if twins:
+        assert int(one["memory"]["count"]) == 5  # eight features went through a queue of five
 
 
-def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
-    train(fresh(), losses(None), ToyStream(), SETTINGS, tmp_path, log=quiet)
+def test_without_its_queue_a_training_would_not_continue_exactly(tmp_path: Path) -> None:
+    """The queue matters, so that the test above can fail."""
+    stream = ToyStream(twins=True)
+    heavy = replace(LR, losses=replace(LR.losses, weights=replace(UNIT, contrastive=10.0)))
+    whole = train(fresh(), guided(heavy), stream, SETTINGS, tmp_path / "whole", log=quiet)
+    train(fresh(), guided(heavy), stream, replace(SETTINGS, steps=2), tmp_path / "parts", log=quiet)
+    checkpoint = tmp_path / "parts" / "checkpoint.pt"
+    stored = torch.load(checkpoint, weights_only=True)
+    stored["settings"]["steps"] = SETTINGS.steps
+    stored["memory"] = guided(heavy).memory.state_dict()
+    torch.save(stored, checkpoint)
+    resumed = train(fresh(), guided(heavy), stream, SETTINGS, tmp_path / "parts", log=quiet)
+    assert any(not torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_a_checkpoint_of_other_settings_plan_or_teacher_is_refused(tmp_path: Path) -> None:
+    stream = ToyStream(twins=True)
+    train(fresh(), guided(), stream, SETTINGS, tmp_path, log=quiet)
     with pytest.raises(ConfigError, match="has other lr"):
-        train(fresh(), losses(None), ToyStream(), replace(SETTINGS, lr=1e-5), tmp_path, log=quiet)
+        train(fresh(), guided(), stream, replace(SETTINGS, lr=1e-5), tmp_path, log=quiet)
+    other = Objective(LR, supervision(), Teacher.of(fresh(), "of another"))
+    with pytest.raises(ConfigError, match="has other teacher"):
+        train(fresh(), other, stream, SETTINGS, tmp_path, log=quiet)
+    with pytest.raises(ConfigError, match="stage's plan"):
+        train(fresh(), guided(replace(LR, sampling=Sampling(rois=8))), stream, SETTINGS, tmp_path, log=quiet)
+    train(fresh(), guided(), stream, replace(SETTINGS, log_every=7, workers=1), tmp_path, log=quiet)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match="toy-4, toy-5"):
-        train(fresh(), losses(supervision()), ToyStream(poison=4), SETTINGS, tmp_path, log=quiet)
+    with pytest.raises(DivergedError, match=r"keypoints.*toy-4, toy-5"):
+        train(fresh(), Objective(ALL, supervision()), ToyStream(poison=4), SETTINGS, tmp_path, log=quiet)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
+
+
+def test_a_gradient_that_is_not_finite_stops_too(tmp_path: Path) -> None:
+    class Steep(Objective):
+        def terms(self, model: Mili, batch: Batch) -> LossTerms:
+            weight = model.neck.laterals[0].weight
+            return LossTerms(box=torch.sqrt((weight * 0.0).sum()))
+
+    with pytest.raises(DivergedError, match=r"gradient is nan at step 0, images toy-0, toy-1"):
+        train(fresh(), Steep(HR), ToyStream(), SETTINGS, tmp_path, log=quiet)
 
 
 def test_every_part_of_the_network_learns() -> None:
     model = fresh().train()
-    batch = collate([ToyStream()[index] for index in range(6)])
-    training_losses(model, batch, supervision(), Sampling()).total().backward()
+    objective = Objective(ALL, supervision())
+    total_loss(objective.terms(model, some(*range(6))), UNIT).backward()
     for name, parameter in model.named_parameters():
-        if "restoration" in name and "out" not in name:
-            continue  # behind the zero convolution, which moves first
-        if name.startswith("attention.hr."):
-            continue  # of the other branch
+        if ("restoration" in name and "out" not in name) or name.startswith("attention.hr"):
+            continue  # behind the zero convolution, which moves first; of the other branch
         assert parameter.grad is not None, name
     for part in (
         "attention.lr.conv.weight",
@@ -141,22 +118,69 @@ def test_every_part_of_the_network_learns() -> None:
         assert model.get_parameter(part).grad.abs().sum() > 0, part  # type: ignore[union-attr]
 
 
-def test_renders_do_not_teach_detection() -> None:
+def test_the_hr_stage_leaves_the_parts_of_the_lr_branch_alone() -> None:
     model = fresh().train()
-    batch = collate([ToyStream()[2], ToyStream()[5]])
-    terms = training_losses(model, batch, supervision(), Sampling()).values()
-    assert [terms[name] for name in ("objectness", "proposal_box", "person", "box", "mask")] == [0.0] * 5
+    terms = Objective(HR, supervision()).terms(model, some(*range(6)))
+    total_loss(terms, UNIT).backward()
+    assert terms.occlusion is terms.restoration is terms.contrastive is terms.roi is None
+    still = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    assert {name.partition(".")[0] for name in still} == {"attention", "mask_head", "restoration"}
+    assert "attention.hr.conv.weight" not in still
+
+
+def test_renders_without_boxes_do_not_teach_detection() -> None:
+    terms = values(Objective(ALL, supervision()).terms(fresh().train(), some(2, 5)))
+    assert [terms[name] for name in ("objectness", "proposal_box", "person", "box", "occlusion")] == [0.0] * 5
     assert terms["pose"] > 0
 
 
 def test_the_body_stage_moves_the_smpl_head_alone() -> None:
     model = fresh().train()
-    batch = collate([ToyStream()[index] for index in range(3)])
-    terms = body_losses_only(model, batch, supervision(), Sampling())
-    terms.total().backward()
+    terms = Objective(Plan("lr", "body"), supervision()).terms(model, some(*range(3)))
+    total_loss(terms, UNIT).backward()
     moved = {name.partition(".")[0] for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert moved == {"smpl_head"}
-    assert terms.values()["keypoints"] > 0
+    assert values(terms)["keypoints"] > 0
+
+
+def test_body_rois_are_true_boxes_then_proposals_and_count_by_what_is_seen() -> None:
+    batch = some(0, 2)
+    examples = body_examples(batch, None, Sampling(body_rois=5))
+    assert examples.image_index.tolist() == [0, 0, 1, 1]
+    assert examples.posed.tolist() == [False, False, True, True]
+    assert examples.share.tolist() == pytest.approx([1.0, 1.0, 1.0, 0.3 / 0.7])
+    moved = (examples.boxes[:2] - batch.targets[0].boxes).abs()
+    assert 0.0 < float(moved.max()) < 0.5 * 57
+    assert (examples.points[2, :17] == 0).all()
+    assert (examples.points[2, 17:, 2] == 1).all()
+    unseen = replace(batch.targets[1], visible_fraction=torch.zeros(2))
+    hidden = body_examples(replace(batch, targets=(batch.targets[0], unseen)), None, Sampling())
+    assert hidden.share[-1] == pytest.approx(LEAST_SHARE)
+    tiny = replace(batch.targets[1], boxes=torch.tensor([[0.0, 0, 4, 50], [0, 0, 20, 50]]))
+    kept = body_examples(replace(batch, targets=(batch.targets[0], tiny)), None, Sampling())
+    assert kept.people.tolist() == [0, 1, 1]
+
+
+def test_norms_of_the_smpl_head_learn_from_eight_rois_on() -> None:
+    for images, learns in (((2, 5, 8), False), ((2, 5, 8, 11), True)):
+        model = fresh()
+        freeze_norms(model)
+        before = model.smpl_head.convs[1].running_mean.clone()
+        Objective(Plan("lr", "body"), supervision()).terms(model, some(*images))
+        assert bool((model.smpl_head.convs[1].running_mean != before).any()) is learns
+        assert model.smpl_head.convs[1].training
+
+
+def test_the_tune_stage_adds_interpenetration_and_order() -> None:
+    tune = Plan("lr", losses=LossSettings(TUNE_WEIGHTS, volume_cells=6))
+    model = fresh().train()
+    objective = Objective(tune, supervision())
+    terms = objective.terms(model, some(0, 1, 2))
+    assert terms.interpenetration is not None
+    assert terms.depth_order is not None
+    total = total_loss(terms, objective.weights)
+    assert torch.isfinite(total)
+    total.backward()
 
 
 def test_padding_is_zero_after_normalisation() -> None:
@@ -167,9 +191,26 @@ def test_padding_is_zero_after_normalisation() -> None:
     assert torch.allclose(images[1, :, :32, :40], torch.tensor(1.0))
 
 
+def test_the_parts_of_the_network_have_their_own_pace(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=1, lr=3e-3, backbone_lr=2e-3, body_lr=1e-3)
+    train(fresh(), Objective(HR, supervision()), ToyStream(), settings, tmp_path, log=quiet)
+    groups = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["optimiser"]["param_groups"]
+    assert {group["peak"] for group in groups} == {3e-3, 2e-3, 1e-3}
+
+
 def test_a_few_steps_reduce_the_loss(tmp_path: Path) -> None:
     lines: list[str] = []
     settings = replace(SETTINGS, steps=30, lr=3e-3, backbone_lr=1e-3, warmup=3, checkpoint_every=30)
-    train(fresh(), losses(None), ToyStream(), settings, tmp_path, log=lines.append)
+    train(fresh(), Objective(HR), ToyStream(), settings, tmp_path, log=lines.append)
     first, last = (float(line.split("objectness ")[1].split()[0]) for line in (lines[0], lines[-1]))
     assert last < 0.7 * first
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_both_stages_run_on_a_gpu(tmp_path: Path) -> None:
+    device, settings = torch.device("cuda"), replace(SETTINGS, amp="bf16")
+    train(fresh(), Objective(HR, supervision()), ToyStream(), settings, tmp_path / "hr", log=quiet, device=device)
+    stream = ToyStream(twins=True)
+    averaged = train(fresh(), guided(), stream, settings, tmp_path / "lr", log=quiet, device=device)
+    assert all(value.device.type == "cpu" for value in averaged.values())

@@ -1,0 +1,160 @@
+"""What a run is and what its checkpoint holds: an interrupted run continues exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from mili_core.errors import ConfigError
+from mili_core.losses.settings import LossWeights
+from mili_core.losses.total import LossTerms
+from mili_core.nets.mili import Mili
+from mili_core.training.batch import Batch
+
+Amp = Literal["none", "bf16"]
+
+FREE = {"workers", "checkpoint_every", "log_every"}  # settings that may change while a run is continued
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """Length and pace of a training.
+
+    Attributes:
+        steps: batches in all; the schedule ends there.
+        batch: images a step.
+        lr: peak learning rate of the new layers (AdamW).
+        backbone_lr: peak learning rate of the pretrained backbone.
+        body_lr: peak learning rate of the SMPL head; above 5e-4 it forgets which way people face.
+        warmup: steps of linear warm-up.
+        weight_decay: on matrices and kernels; biases and norms have none.
+        clip_norm: gradient norm limit (CRMH: 35 with SGD-like scales; ours is in AdamW's).
+        average: decay a step of the averaged weights, which are the result.
+        seed: of the model's new layers and of sampling.
+        amp: "bf16": networks run in bfloat16, losses in float32; faster on a GPU and on some processors.
+        workers: loader processes.
+        checkpoint_every: steps.
+        log_every: steps.
+    """
+
+    steps: int = 3000
+    batch: int = 8
+    lr: float = 6e-4
+    backbone_lr: float = 3e-4
+    body_lr: float = 3e-4
+    warmup: int = 150
+    weight_decay: float = 0.02
+    clip_norm: float = 10.0
+    average: float = 0.998
+    seed: int = 0
+    amp: Amp = "none"
+    workers: int = 1
+    checkpoint_every: int = 200
+    log_every: int = 20
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """What a run minimises; `step.Objective` is one."""
+
+    weights: LossWeights
+    memory: nn.Module
+
+    def terms(self, model: Mili, batch: Batch) -> LossTerms:
+        """Gives the terms of one batch."""
+        ...
+
+    def to(self, device: torch.device) -> Trained:
+        """Moves what it holds to a device."""
+        ...
+
+    def identity(self) -> Mapping[str, str]:
+        """Gives what must not change while a run is continued."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class TrainState:
+    """Everything a checkpoint holds; `memory` is the objective's."""
+
+    model: Mili
+    memory: nn.Module
+    identity: Mapping[str, str]
+    averaged: dict[str, Tensor]
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+
+def start(model: Mili, objective: Trained, settings: TrainSettings, folder: Path, device: torch.device) -> TrainState:
+    """Gives the state at the start of a run, or where its checkpoint left it.
+
+    Args:
+        model: with its initial weights.
+        objective: what is minimised; both are moved to the device.
+        settings: must equal those of the checkpoint.
+        folder: may hold checkpoint.pt; made if need be.
+        device: where to train.
+
+    Raises:
+        ConfigError: the checkpoint was made with other settings or another teacher.
+    """
+    objective.to(device)
+    state = TrainState(
+        model=model.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]  # torch's stub
+        memory=objective.memory,
+        identity=objective.identity(),
+        averaged={name: value.clone() for name, value in model.state_dict().items()},
+        optimiser=torch.optim.AdamW(_parameter_groups(model, settings)),
+    )
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        return state
+    stored = torch.load(path, weights_only=True, map_location=device)
+    kept = {**stored["settings"], **stored.get("identity", {})}
+    ours = {**asdict(settings), **state.identity}
+    if changed := sorted(key for key in ours if key not in FREE and kept.get(key) != ours[key]):
+        raise ConfigError(f"checkpoint {path} has other {', '.join(changed)}; give the same or another folder")
+    state.model.load_state_dict(stored["model"])
+    state.memory.load_state_dict(stored["memory"])
+    state.averaged = stored["averaged"]
+    state.optimiser.load_state_dict(stored["optimiser"])
+    state.step, state.seconds = stored["step"], stored["seconds"]
+    return state
+
+
+def _parameter_groups(model: Mili, settings: TrainSettings) -> list[dict[str, object]]:
+    peaks = {"backbone": settings.backbone_lr, "smpl_head": settings.body_lr}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        peak = peaks.get(name.partition(".")[0], settings.lr)
+        decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((peak, decay), []).append(parameter)
+    return [
+        {"params": group, "lr": peak, "peak": peak, "weight_decay": decay} for (peak, decay), group in groups.items()
+    ]
+
+
+def save(state: TrainState, settings: TrainSettings, folder: Path) -> None:
+    """Writes the checkpoint, whole or not at all."""
+    partial = folder / "checkpoint.pt.partial"
+    torch.save(
+        {
+            "settings": asdict(settings),
+            "identity": dict(state.identity),
+            "model": state.model.state_dict(),
+            "memory": state.memory.state_dict(),
+            "averaged": state.averaged,
+            "optimiser": state.optimiser.state_dict(),
+            "step": state.step,
+            "seconds": state.seconds,
+        },
+        partial,
+    )
+    partial.replace(folder / "checkpoint.pt")
