@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", default="square", help="kind of scene (default: %(default)s)")
     parser.add_argument("--people", type=int, default=150, help="how many stand in the scene (default: %(default)s)")
     parser.add_argument("--size", default="6000x4000", help="WIDTHxHEIGHT in px (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the scene (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=21, help="of the scene (default: %(default)s)")
     return run_job(_demo, parser, argv)
 
 
