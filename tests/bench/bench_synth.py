@@ -3,8 +3,8 @@
 python tests/bench/bench_synth.py [--samples 40] [--workers 2] [--presets street panda] [--backend torch]
     [--device cuda] [--json FILE]
 
-Samples are 832x512 with about 8 people, drawn by two processes of a torch DataLoader, a thread each; the time starts
-when every process has given its first. Shares come from one process under cProfile, which makes Python code look
+Samples are 832x512 (`--size`) with about 8 people, drawn by two processes of a torch DataLoader, a thread each; the
+time starts when every process has given its first `--warm`. Shares come from one process under cProfile, which makes Python code look
 slower than it is. Scenes are made by `python -m jobs.make_scene` in a process of its own, whose tree is watched for
 memory (Linux or Ray's psutil; without either only what the system says about ended children).
 """
@@ -51,11 +51,14 @@ class Drawing:
     backend: Backend
     device: str
     seed: int
+    width: int
+    height: int
+    warm: int
 
     def samples(self, part: int) -> Iterator[int]:
         """Gives the number of people in sample after sample, without end."""
         torch.set_num_threads(1)
-        source = RenderSource(load_body(), NETWORK_WIDTH, NETWORK_HEIGHT, people=PEOPLE)
+        source = RenderSource(load_body(), self.width, self.height, people=PEOPLE)
         rng = np.random.default_rng([self.seed, part])
         with using(self.backend, self.device):
             while True:
@@ -74,11 +77,11 @@ class Endless(IterableDataset[int]):
 
 
 def sample_rate(drawing: Drawing, samples: int, workers: int) -> dict[str, float]:
-    """Gives samples a second over some processes, after two of each to warm up."""
+    """Gives samples a second over some processes, after some of each: a process bakes each texture once."""
     how = "spawn" if drawing.device.startswith("cuda") else "fork"
     loader = DataLoader(Endless(drawing), batch_size=None, num_workers=workers, multiprocessing_context=how)
     drawn = iter(loader)
-    for _ in range(2 * workers):
+    for _ in range(drawing.warm * workers):
         next(drawn)
     start = time.perf_counter()
     people = [int(next(drawn)) for _ in range(samples)]
@@ -225,6 +228,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=None, help="not needed: everything is rendered")
     parser.add_argument("--samples", type=int, default=40, help="timed; 0 leaves this part out")
+    parser.add_argument("--warm", type=int, default=30, help="samples of each process before the time starts")
+    parser.add_argument("--size", type=int, nargs=2, default=[NETWORK_WIDTH, NETWORK_HEIGHT], help="of samples, px")
     parser.add_argument("--workers", type=int, default=2, help="processes, of samples and of scenes")
     parser.add_argument("--presets", nargs="*", default=["street", "panda"])
     parser.add_argument("--backend", default="auto", choices=["auto", "numba", "torch"])
@@ -234,13 +239,13 @@ def main() -> int:
     options = parser.parse_args()
     report: dict[str, object] = {}
     if options.samples:
-        drawing = Drawing(options.backend, options.device, options.seed)
+        drawing = Drawing(options.backend, options.device, options.seed, *options.size, options.warm)
         # The loader goes first: its forked processes must not meet threads that this one has started.
         rate = sample_rate(drawing, options.samples, options.workers)
         each, lines = one_process(drawing, max(4, options.samples // 4))
         report |= {"samples": rate | each, "stages": lines}
         print(
-            f"samples {NETWORK_WIDTH}x{NETWORK_HEIGHT}, {rate['people']:.1f} people kept, {options.workers} processes: "
+            f"samples {drawing.width}x{drawing.height}, {rate['people']:.1f} people kept, {options.workers} processes: "
             f"{rate['samples_per_s']:.2f}/s (target >= {SAMPLES_PER_S:.0f}); one process alone: "
             f"{each['wall_ms']:.0f} ms, {each['processor_ms']:.0f} ms of a processor"
         )
