@@ -5,8 +5,8 @@ python tests/bench/bench_synth.py [--samples 40] [--workers 2] [--presets street
 
 Samples are 832x512 (`--size`) with about 8 people, drawn by two processes of a torch DataLoader, a thread each; the
 time starts when every process has given its first `--warm`. Shares come from one process under cProfile, which makes
-Python code look slower than it is. Scenes are made by `python -m jobs.make_scene` in a process of its own, whose tree is
-watched for memory (Linux or Ray's psutil; without either only what the system says about ended children).
+Python code look slower than it is. Scenes are made by `python -m jobs.make_scene` in a process of its own, whose tree
+is watched for memory (Linux or Ray's psutil; without either only what the system says about ended children).
 """
 
 from __future__ import annotations
