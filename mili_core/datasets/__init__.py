@@ -8,7 +8,7 @@ from mili_core.datasets.augment import (
     still_view,
 )
 from mili_core.datasets.coco import CocoPhotos
-from mili_core.datasets.degrade import DegradeSettings, degrade
+from mili_core.datasets.degrade import DegradeSettings
 from mili_core.datasets.flip import flip
 from mili_core.datasets.mixture import (
     FunctionSource,
@@ -39,7 +39,6 @@ __all__ = [
     "TwinSettings",
     "TwinStream",
     "augment",
-    "degrade",
     "empty_canvas",
     "flip",
     "pad",

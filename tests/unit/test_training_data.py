@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mili_core.datasets import BodyTruth, DegradeSettings, Sample, ShardSource, TwinSettings, TwinStream, degrade, twin
+from mili_core.datasets import BodyTruth, DegradeSettings, Sample, ShardSource, TwinSettings, TwinStream, twin
 from mili_core.datasets.augment import join, pad
+from mili_core.datasets.degrade import degrade
 from mili_core.datasets.sample import without_people
 from mili_core.datasets.shards import SIMPLIFY_PX, ShardOrigin, shard_path, write_shard
 from mili_core.errors import ConfigError, MissingFileError, StoreError

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mili_core.synth.worlds.foliage import TREES_M
 from mili_core.synth.worlds.materials import clouds, grain
-from mili_core.synth.worlds.surface import Painter, Surface
+from mili_core.synth.worlds.surface import Surface
 from mili_core.synth.worlds.texture import Texture
 
 Float32Array = NDArray[np.float32]
@@ -60,30 +60,6 @@ class Panel:
         for channel in range(3):
             colour[channel] *= wear * self.light[channel]
             colour[channel] += gloss * self.sky[channel]
-        return colour
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stacked:
-    """One painter below a height, another above it.
-
-    Attributes:
-        low, high: painters.
-        edge_m: height between them.
-    """
-
-    low: Painter
-    high: Painter
-    edge_m: float
-
-    def paint(self, surface: Surface) -> Float32Array:
-        """Gives (3, N) float32 linear light."""
-        below = surface.v < np.float32(self.edge_m)
-        colour = np.empty((3, len(surface)), dtype=np.float32)
-        for painter, mask in ((self.low, below), (self.high, ~below)):
-            here = np.flatnonzero(mask)
-            if len(here):
-                colour[:, here] = painter.paint(surface.take(here))
         return colour
 
 

@@ -17,9 +17,6 @@ from mili_core.synth.poses.skeleton import JOINT_COUNT, axis_rotation
 
 Float64Array = NDArray[np.float64]
 
-BODY_JOINTS = 22
-"""Joints that SMPL, SMPL-H and SMPL-X share; beyond them fingers or faces, except SMPL's two hands."""
-
 _WIDTHS = {72: 24, 156: 22, 165: 22, 66: 22}
 """Columns of `poses` -> joints to take: SMPL, SMPL-H, SMPL-X, body joints alone."""
 
