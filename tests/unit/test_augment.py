@@ -16,12 +16,12 @@ from mili_core.datasets import (
     DegradeSettings,
     Sample,
     augment,
-    degrade,
     photometric,
     still_view,
 )
 from mili_core.datasets.augment import MEAN_RGB, join, pad, place
 from mili_core.datasets.clip import clip_polygons
+from mili_core.datasets.degrade import degrade
 from mili_core.datasets.flip import FLIPPED_JOINTS, FLIPPED_KEYPOINTS, flip
 from mili_core.datasets.negatives import empty_canvas, person_free_crop
 from mili_core.datasets.occluders import LEAST_LEFT, hide_part
