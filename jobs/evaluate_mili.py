@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.cli import EXIT_DONE, Parser, add_debug, job_parser, run_job
+from pipeline.model_flags import add_model_flags, model_settings
 
 LEAST_SCORE = 0.05  # average precision needs the doubtful detections too; CRMH evaluates with this floor
 
@@ -19,15 +20,12 @@ def parser() -> Parser:
     arguments = job_parser("evaluate-mili", __doc__)
     kinds = arguments.add_subparsers(dest="kind", required=True)
     photos = kinds.add_parser("photos", help="run a model on labelled photos")
-    photos.add_argument(
-        "--data", type=Path, required=True, help="folder with annotations.json (COCO style) and images/"
-    )
-    photos.add_argument("--split", help="only images with this split (default: all)")
-    photos.add_argument("--weights", type=Path, help="safetensors file (default: the shipped weights)")
-    photos.add_argument("--body", type=Path, help="body model npz (default: the open body)")
-    photos.add_argument("--device", default="auto")
-    photos.add_argument("--limit", type=int, help="only the first so many photos")
-    photos.add_argument("--score", type=float, default=0.3, help="for recall and precision (default: %(default)s)")
+    add = photos.add_argument
+    add("--data", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
+    add("--split", help="only images with this split (default: all)")
+    add_model_flags(photos)
+    add("--limit", type=int, help="only the first so many photos")
+    add("--score", type=float, default=0.3, help="for recall and precision (default: %(default)s)")
     scene = kinds.add_parser("scene", help="compare a finished run with the truth of its scene")
     scene.add_argument("--people", type=Path, required=True, help="output folder of a run, or a people file in it")
     scene.add_argument("--truth", type=Path, required=True, help="truth.json or truth/people.parquet")
@@ -51,14 +49,16 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _photos(options: argparse.Namespace) -> list[str]:
-    from mili_core.api import Predictor
     from mili_core.datasets import CocoPhotos
     from mili_core.evaluation.photos import evaluate_photos
     from mili_core.evaluation.report import photo_lines, to_json
+    from pipeline.model import load_model
 
     photos = islice(CocoPhotos(options.data, options.split, keep_encoded=False), options.limit)
-    predictor = Predictor.load(options.weights, options.body, options.device, score_threshold=LEAST_SCORE)
-    figures = evaluate_photos(predictor, photos, options.score, masks=find_spec("pycocotools") is not None)
+    predictor = load_model(model_settings(options, score_threshold=LEAST_SCORE), options.device)
+    has_masks = options.branch != "hr" and options.compat is None
+    masks = has_masks and find_spec("pycocotools") is not None
+    figures = evaluate_photos(predictor, photos, options.score, masks=masks)
     return [to_json(figures)] if options.json else photo_lines(figures)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.cli import EXIT_DONE, EXIT_USAGE
 
-_NOT_JOBS = frozenset({"__init__", "main"})
+_NOT_JOBS = frozenset({"main"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def job_names() -> list[str]:
-    """Gives the names of the job modules, in order."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NOT_JOBS)
+    """Gives the names of the job modules, in order; what begins with _ helps one of them."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py") if path.stem not in _NOT_JOBS)
 
 
 def _overview() -> str:

@@ -41,7 +41,8 @@ def parser() -> Parser:
     add("--canvas", type=int, nargs=2, default=(416, 256), metavar=("WIDTH", "HEIGHT"), help="training images, px")
     add("--steps", type=int, default=3000)
     add("--batch", type=int, default=8)
-    add("--lr", type=float, default=6e-4, help="peak learning rate; backbone and SMPL head have half of it")
+    add("--lr", type=float, default=6e-4, help="peak learning rate; the backbone has half of it")
+    add("--frozen-stages", type=int, default=0, help="of the backbone; trains faster")
     add("--warmup", type=int, default=150, help="steps until the peak")
     add("--device", default="cpu", help="cpu, cuda[:n] or auto")
     add("--amp", choices=("none", "bf16"), default="none")
@@ -61,55 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     import torch
 
+    from jobs._train_options import recipe, train_settings, training_data
     from mili_core.api import resolve_device
-    from mili_core.config import MILI_LITE, MILI_R50
-    from mili_core.datasets.twins import TwinSettings
-    from mili_core.losses.settings import LossSettings, suited_weights
-    from mili_core.training.loop import TrainSettings
-    from mili_core.training.sources import TrainingData
-    from mili_core.training.stages import Recipe, train_stage
+    from mili_core.training.stages import train_stage
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe = Recipe(
-        stage=options.stage,
-        branch=options.branch,
-        config=MILI_R50 if options.model == "mili_r50" else MILI_LITE,
-        initial=options.initial,
-        teacher=options.teacher,
-        body=options.body,
-        mask_network=not options.no_mask_network,
-        restoration=not options.no_restoration,
-        contrastive=not options.no_contrastive,
-        losses=LossSettings(suited_weights(options.model, tune=options.tune)),
-        score_threshold=options.score_threshold,
-    )
-    data = TrainingData(
-        photos=options.photos,
-        squeezed=options.squeezed,
-        sport=options.sport,
-        renders=options.renders,
-        shards=options.shards,
-        render_detection=not options.no_render_detection,
-        canvas=tuple(options.canvas),
-        twins=TwinSettings(sizes=options.lr_sizes),
-    )
-    settings = TrainSettings(
-        steps=options.steps,
-        batch=options.batch,
-        lr=options.lr,
-        backbone_lr=options.lr / 2,
-        body_lr=options.lr / 2,
-        warmup=options.warmup,
-        seed=options.seed,
-        amp=options.amp,
-        workers=options.workers,
-        checkpoint_every=options.checkpoint_every,
-    )
+    what, data, how = recipe(options), training_data(options), train_settings(options)
     device = resolve_device(options.device)
-    weights = train_stage(
-        recipe, data, settings, options.output, log=lambda line: print(line, flush=True), device=device
-    )
+    weights = train_stage(what, data, how, options.output, log=lambda line: print(line, flush=True), device=device)
     print(f"weights: {weights}")
     return EXIT_DONE
 

@@ -1,7 +1,8 @@
 """The public door of the model library: images in, people out.
 
-from mili_core.api import Predictor
+from mili_core.api import Predictor, draw_people
 people = Predictor.load().predict([image])[0]  # image: (H, W, 3) uint8 RGB
+overlay = draw_people(image, people)
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ from mili_core.letterbox import Letterboxed
 from mili_core.modes import CRMH_SCORE_THRESHOLD, Compat, LrMode, LrScale, Mode, chosen_mode
 from mili_core.nets.mask_head import inside, probability_at
 from mili_core.nets.mili import Mili, People
+from mili_core.overlay import draw_people
 from mili_core.protocol import ModelIdentity, PersonPredictor
 from mili_core.regressed import BodyMismatch, regressed_body
 from mili_core.weights import Weights, load_into, read_weights
 
-__all__ = ["Detections", "ModelIdentity", "PersonPredictor", "Predictor", "RawFeatures", "RawOutput"]
+__all__ = ["Detections", "ModelIdentity", "PersonPredictor", "Predictor", "RawFeatures", "RawOutput", "draw_people"]
 
 IMAGES_AT_ONCE = 2  # bounds the memory of activations; speed on a CPU hardly depends on it
 DEFAULT_MODE = Mode()

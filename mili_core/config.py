@@ -11,6 +11,7 @@ from mili_core.errors import ConfigError, WeightsError
 Backbone = Literal["efficientnet_lite0", "resnet50"]
 Branch = Literal["hr", "lr"]
 RestorationUse = Literal["replace", "aux"]
+BodyFeatures = Literal["mean", "joints"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class ModelConfig:
         box_fc, box_fcs: width and number of the box head's fully connected layers.
         mask_channels, mask_convs: the mask head.
         body_channels, body_convs, body_fc: the SMPL head.
+        body_features: what the SMPL head reads bodies from: "mean", one mean of the RoI (CRMH), or "joints", where each
+            joint is, and what is there.
+        body_margin: RoIs of the SMPL head are this many times as wide and high as the box.
         body_dropout: of its fully connected layers in training; the light head is too narrow for CRMH's .5.
         body_iterations: refinements of the SMPL state (CRMH: 3).
         max_people: people kept an image.
@@ -63,9 +67,11 @@ class ModelConfig:
     box_fcs: int = 2
     mask_channels: int = 64
     mask_convs: int = 4
-    body_channels: int = 128
-    body_convs: int = 4
+    body_channels: int = 64
+    body_convs: int = 3
     body_fc: int = 512
+    body_features: BodyFeatures = "joints"
+    body_margin: float = 1.15
     body_dropout: float = 0.1
     body_iterations: int = 3
     max_people: int = 100
@@ -80,6 +86,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _one_of("backbone", self.backbone, get_args(Backbone))
+        _one_of("body_features", self.body_features, get_args(BodyFeatures))
         _one_of("restoration_use", self.restoration_use, get_args(RestorationUse))
         for branch in self.attention:
             _one_of("attention", branch, get_args(Branch))
@@ -87,6 +94,8 @@ class ModelConfig:
             value = getattr(self, field.name)
             if isinstance(value, int) and not isinstance(value, bool) and value < 1:
                 raise ConfigError(f"the model's {field.name} is {value}; it is at least 1")
+        if not 1.0 <= self.body_margin <= 4.0:
+            raise ConfigError(f"the model's body_margin is {self.body_margin}; it is between 1 and 4")
 
     def to_json(self) -> str:
         """Returns the configuration as JSON with sorted keys (stored in the weights' metadata)."""
@@ -132,6 +141,8 @@ FORMAT_1_SETTINGS: dict[str, object] = {
     "round_anchors": False,
     "inclusive_boxes": False,
     "roi_half_pixel": True,
+    "body_features": "mean",
+    "body_margin": 1.0,
 }
 
 
@@ -164,7 +175,10 @@ MILI_R50 = ModelConfig(
     box_fc=1024,
     mask_channels=256,
     body_channels=256,
+    body_convs=4,
     body_fc=1024,
+    body_features="mean",
+    body_margin=1.0,
     body_dropout=0.5,
 )
 

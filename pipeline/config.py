@@ -38,6 +38,10 @@ class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+MILI_ONLY = ("weights", "body", "body_mismatch", "branch", "lr_mode", "lr_scale", "compat", "score_threshold")
+"""Settings of a model that one from a factory has not."""
+
+
 class ModelSettings(_Group):
     """Which model runs, and where."""
 
@@ -51,6 +55,18 @@ class ModelSettings(_Group):
     body_mismatch: Literal["refuse", "fit"] = Field(
         default="refuse", description="a body that the weights do not regress: refuse it, or fit its betas"
     )
+    branch: Literal["lr", "hr"] | None = Field(
+        default=None, description="lr, or hr, which gives no masks; lr, or hr with compat, when not given"
+    )
+    lr_mode: Literal["native", "degrade"] = Field(
+        default="native", description="branch lr: pixels as they are, or shrunk to the paper's low resolution first"
+    )
+    lr_scale: Literal["large", "small"] = Field(
+        default="large", description="lr_mode degrade: 286x176 or 208x128 of the network's 832x512 px"
+    )
+    compat: Literal["crmh"] | None = Field(
+        default=None, description="crmh: compute what CRMH's released code does, with weights converted from it"
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda)$", description="auto, cpu or cuda")
     score_threshold: float | None = Field(
         default=None, ge=0.0, le=1.0, description="least score of a detection; what the weights recommend by default"
@@ -58,10 +74,10 @@ class ModelSettings(_Group):
 
     @model_validator(mode="after")
     def _factory_brings_its_own(self) -> Self:
-        own = (self.weights, self.body, self.score_threshold, None if self.body_mismatch == "refuse" else "fit")
-        if self.factory is not None and any(each is not None for each in own):
+        given = [name for name in MILI_ONLY if getattr(self, name) != type(self).model_fields[name].default]
+        if self.factory is not None and given:
             raise ValueError(
-                "weights, body, body_mismatch and score_threshold are MILI's own; leave them out with a factory"
+                f"{' and '.join(given)}: only MILI itself has such settings; leave them out with a factory"
             )
         return self
 

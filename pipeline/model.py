@@ -34,6 +34,10 @@ def load_model(settings: ModelSettings, device: str) -> PersonPredictor:
         device=device,
         score_threshold=settings.score_threshold,
         body_mismatch=settings.body_mismatch,
+        branch=settings.branch,
+        lr_mode=settings.lr_mode,
+        lr_scale=settings.lr_scale,
+        compat=settings.compat,
     )
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from mili_core.modes import chosen_mode
 from mili_core.protocol import ModelIdentity
-from pipeline.config import SceneConfig
+from pipeline.config import ModelSettings, SceneConfig
 from pipeline.regions import Regions
 from pipeline.table import RunIdentity
 from pipeline.types import Block, FrameRef
@@ -34,7 +35,7 @@ def inference_settings(config: SceneConfig, regions: Regions, device: str) -> di
     return {
         "version": version("mili"),
         "device": device.partition(":")[0],
-        "model": {"factory": config.model.factory, "score_threshold": config.model.score_threshold},
+        "model": _model_settings(config.model),
         "plan": config.plan.model_dump(mode="json"),
         "roi": None if regions.roi is None else regions.roi.wkt,
         "exclude": None if regions.exclude is None else regions.exclude.wkt,
@@ -94,6 +95,14 @@ def run_identity(
         config=settings,
         betas_source=model.betas_source,
     )
+
+
+def _model_settings(model: ModelSettings) -> dict[str, JsonValue]:
+    """Gives what shapes the detections beside weights and body; a branch that is the default anyway is the same."""
+    mode = None
+    if model.factory is None:
+        mode = asdict(chosen_mode(model.branch, model.lr_mode, model.lr_scale, model.compat))
+    return {"factory": model.factory, "score_threshold": model.score_threshold, "mode": mode}
 
 
 def _placed(block: Block) -> list[str | float]:

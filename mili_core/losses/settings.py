@@ -24,6 +24,7 @@ class LossWeights:
     Attributes:
         objectness, proposal_box: first stage of detection.
         person, box: second stage.
+        joint_maps, joint_places: where the joints are, for an SMPL head that looks for them.
         keypoints, joints3d, vertices, pose, betas: the SMPL head.
         prior, shape_prior: plausible poses and shapes where there is no SMPL truth.
         interpenetration, depth_order: off; for the last stage or a GPU, see `TUNE_WEIGHTS`.
@@ -37,6 +38,8 @@ class LossWeights:
     person: float = 1.0
     box: float = 1.0
     keypoints: float = 4.0
+    joint_maps: float = 0.5
+    joint_places: float = 8.0
     joints3d: float = 10.0
     vertices: float = 2.0
     pose: float = 10.0

@@ -27,6 +27,8 @@ class LossTerms:
     person: Tensor | None = None
     box: Tensor | None = None
     keypoints: Tensor | None = None
+    joint_maps: Tensor | None = None
+    joint_places: Tensor | None = None
     joints3d: Tensor | None = None
     vertices: Tensor | None = None
     pose: Tensor | None = None

@@ -40,6 +40,12 @@ def clip(boxes: Float[Tensor, "*n 4"], width: float, height: float, least: float
     return torch.minimum(torch.maximum(boxes, low), high)
 
 
+def widened(boxes: Float[Tensor, "*n 4"], times: float) -> Float[Tensor, "*n 4"]:
+    """Returns boxes `times` as wide and high about the same centres."""
+    more = (times - 1.0) / 2.0 * (boxes[..., 2:] - boxes[..., :2])
+    return torch.cat((boxes[..., :2] - more, boxes[..., 2:] + more), dim=-1)
+
+
 def encode(boxes: Float[Tensor, "n 4"], anchors: Float[Tensor, "n 4"], stds: tuple[float, ...]) -> Float[Tensor, "n 4"]:
     """Returns deltas (dx, dy, dw, dh) / stds that carry each anchor to its box (Faster R-CNN, eq. 2)."""
     anchor_size = (anchors[:, 2:] - anchors[:, :2]).clamp(min=1e-3)

@@ -100,6 +100,10 @@ class EfficientNetLite0(nn.Module):
                 inputs = stage.channels
             self.stages.append(nn.Sequential(*blocks))
 
+    def first(self, stages: int) -> list[nn.Module]:
+        """Returns the stem and the first stages."""
+        return [self.stem, *self.stages[:stages]]
+
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
         """Returns C2, C3, C4, C5 at strides 4, 8, 16, 32."""
         x = self.stem(images)

@@ -16,6 +16,7 @@ from mili_core.config import Branch, ModelConfig
 from mili_core.nets import box_head, mask_head, smpl_head
 from mili_core.nets.attention import SpatialAttention
 from mili_core.nets.box_head import BoxHead, detect
+from mili_core.nets.boxes import widened
 from mili_core.nets.efficientnet_lite import EfficientNetLite0
 from mili_core.nets.fpn import FeaturePyramid, coarsest
 from mili_core.nets.mask_head import MaskHead
@@ -93,6 +94,19 @@ class Mili(nn.Module):
         """Returns RoI features of boxes (network px)."""
         return roi_align(levels, boxes, image_index, side, half_pixel=self.config.roi_half_pixel)
 
+    def body_rois(
+        self, levels: Sequence[Tensor], boxes: Float[Tensor, "n 4"], image_index: Int64[Tensor, " n"]
+    ) -> Float[Tensor, "n c 14 14"]:
+        """Returns what the SMPL head reads of boxes (network px): RoI features with the margin around each box."""
+        return self.rois(levels, widened(boxes, self.config.body_margin), image_index, smpl_head.SIDE)
+
+    def bodies(
+        self, levels: Sequence[Tensor], boxes: Float[Tensor, "n 4"], image_index: Int64[Tensor, " n"]
+    ) -> BodyState:
+        """Returns the bodies in boxes (network px)."""
+        state: BodyState = self.smpl_head(self.body_rois(levels, boxes, image_index), boxes)
+        return state
+
     @torch.no_grad()
     def forward(
         self,
@@ -135,11 +149,11 @@ class Mili(nn.Module):
         ]
         boxes = torch.cat([one[0] for one in found])
         image_index = _image_index([one[0] for one in found])
-        rois = self.rois(levels, boxes, image_index, smpl_head.SIDE)
-        assert mask_head.SIDE == smpl_head.SIDE  # one RoIAlign feeds both heads
-        masks = self.mask_head(rois) if branch == "lr" and self.mask_head is not None else None
+        masks = None
+        if branch == "lr" and self.mask_head is not None:
+            masks = self.mask_head(self.rois(levels, boxes, image_index, mask_head.SIDE))
         scores = torch.cat([one[1] for one in found])
-        return People(boxes, scores, image_index, masks, self.smpl_head(rois))
+        return People(boxes, scores, image_index, masks, self.bodies(levels, boxes, image_index))
 
 
 def _image_index(parts: Sequence[Tensor]) -> Int64[Tensor, " n"]:

@@ -59,6 +59,10 @@ class ResNet50(nn.Module):
         self.layer3 = _layer(512, 256, 6, stride=2)
         self.layer4 = _layer(1024, 512, 3, stride=2)
 
+    def first(self, stages: int) -> list[nn.Module]:
+        """Returns the stem and the first stages."""
+        return [self.conv1, self.bn1, self.layer1, self.layer2, self.layer3, self.layer4][: 2 + stages]
+
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
         """Returns C2, C3, C4, C5 at strides 4, 8, 16, 32."""
         c1 = self.maxpool(self.relu(self.bn1(self.conv1(images))))

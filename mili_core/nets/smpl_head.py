@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mili_core.body.rotation import matrix_to_rot6d, rot6d_to_matrix
 from mili_core.config import ModelConfig
+from mili_core.nets.joint_features import JointFeatures, JointMaps
 
 SIDE = 14
 JOINTS = 24
@@ -42,15 +43,11 @@ class SmplHead(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.body_channels
-        layers: list[nn.Module] = []
-        inputs = config.fpn_channels
-        for number in range(config.body_convs):
-            stride = 2 if number == config.body_convs - 1 else 1
-            layers += [nn.Conv2d(inputs, width, 3, stride, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            inputs = width
-        self.convs = nn.Sequential(*layers)
+        self.convs = _trunk(config)
+        self.joints = JointFeatures(width, JOINTS, SIDE) if config.body_features == "joints" else None
         state = POSE + BETAS + 3
-        self.fc1 = nn.Linear(width + state, config.body_fc)
+        described = width if self.joints is None else self.joints.width
+        self.fc1 = nn.Linear(described + state, config.body_fc)
         self.fc2 = nn.Linear(config.body_fc, config.body_fc)
         self.dec = nn.Linear(config.body_fc, state)
         nn.init.xavier_uniform_(self.dec.weight, gain=0.01)
@@ -65,13 +62,38 @@ class SmplHead(nn.Module):
         pose = matrix_to_rot6d(rotmats.contiguous()).reshape(-1)
         self.initial_state.copy_(torch.cat((pose, torch.zeros(BETAS), torch.tensor(INITIAL_CAM))))
 
-    def forward(self, rois: Float[Tensor, "n c 14 14"]) -> BodyState:
-        """Returns the bodies of N RoIs (N = 0 included), float32."""
-        features = self.convs(rois).mean(dim=(2, 3))
-        state = self.initial_state.expand(len(rois), -1)
+    def forward(self, rois: Float[Tensor, "n c 14 14"], boxes: Float[Tensor, "n 4"]) -> BodyState:
+        """Returns the bodies of N RoIs (N = 0 included), float32; boxes in network px."""
+        return self.refine(self.describe(rois, boxes)[0])
+
+    def describe(
+        self, rois: Float[Tensor, "n c 14 14"], boxes: Float[Tensor, "n 4"]
+    ) -> tuple[Float[Tensor, "n d"], JointMaps | None]:
+        """Returns what refinement reads of each RoI, and where its joints are if the head looks for them."""
+        features = self.convs(rois)
+        if self.joints is None:
+            return features.mean(dim=(2, 3)), None
+        found: tuple[Tensor, JointMaps] = self.joints(features, boxes)
+        return found
+
+    def refine(self, described: Float[Tensor, "n d"]) -> BodyState:
+        """Returns the bodies that descriptions tell of, float32."""
+        state = self.initial_state.expand(len(described), -1)
         for _ in range(self.iterations):
-            hidden = self.drop(F.relu(self.fc1(torch.cat((features, state), dim=1))))
+            hidden = self.drop(F.relu(self.fc1(torch.cat((described, state), dim=1))))
             hidden = self.drop(F.relu(self.fc2(hidden)))
             state = state + self.dec(hidden).float()
         pose, betas, cam = torch.split(state.float(), [POSE, BETAS, 3], dim=1)
         return BodyState(rot6d_to_matrix(pose.reshape(-1, JOINTS, 6)), betas, cam)
+
+
+def _trunk(config: ModelConfig) -> nn.Sequential:
+    """Returns the convolutions of a RoI; the last one halves it where only its mean is read."""
+    width, inputs = config.body_channels, config.fpn_channels
+    layers: list[nn.Module] = []
+    for number in range(config.body_convs):
+        halves = config.body_features == "mean" and number == config.body_convs - 1
+        stride = 2 if halves else 1
+        layers += [nn.Conv2d(inputs, width, 3, stride, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        inputs = width
+    return nn.Sequential(*layers)

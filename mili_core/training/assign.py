@@ -28,9 +28,9 @@ class Sampling:
 
     anchors: int = 256
     anchor_positives: float = 0.5
-    rois: int = 96
+    rois: int = 64
     roi_positives: float = 0.25
-    body_rois: int = 16
+    body_rois: int = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)

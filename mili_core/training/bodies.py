@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,11 @@ from mili_core.body.camera import translation_from_weak
 from mili_core.losses.body import PosePrior, joint3d_loss, keypoint_loss, parameter_loss
 from mili_core.losses.depth_ordering import depth_order_loss
 from mili_core.losses.interpenetration import interpenetration_loss
+from mili_core.losses.joint_maps import joint_map_loss, joint_place_loss, joint_places
 from mili_core.losses.settings import LossSettings
 from mili_core.losses.total import LossTerms
 from mili_core.losses.vertices import vertex_loss
-from mili_core.nets import smpl_head
+from mili_core.nets.boxes import widened
 from mili_core.nets.mili import Mili
 from mili_core.nets.smpl_head import BodyState
 from mili_core.training.assign import Sampling, pick
@@ -111,11 +112,21 @@ def body_terms(
     """Gives the terms of the SMPL head, in float32 also under autocast; those of weight 0 are left out."""
     if len(examples.people) == 0:
         return LossTerms(keypoints=levels[0].sum() * 0.0)
-    features = model.rois(levels, examples.boxes, examples.image_index, smpl_head.SIDE)
+    features = model.body_rois(levels, examples.boxes, examples.image_index)
     with _steady_norms(model.smpl_head, len(examples.people)):
-        state: BodyState = model.smpl_head(features)
+        described, maps = model.smpl_head.describe(features, examples.boxes)
+        state = model.smpl_head.refine(described)
     with torch.autocast(features.device.type, enabled=False):
-        return _terms(state, examples, bodies, batch, settings)
+        terms = _terms(state, examples, bodies, batch, settings)
+        if maps is None:
+            return terms
+        rois = widened(examples.boxes, model.config.body_margin)
+        places, weight = joint_places(examples.points, examples.posed, rois, examples.share)
+        return replace(
+            terms,
+            joint_maps=joint_map_loss(maps.logits, places, weight),
+            joint_places=joint_place_loss(maps.places, places, weight),
+        )
 
 
 def _terms(

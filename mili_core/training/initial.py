@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,8 +15,10 @@ from mili_core.losses.body import PosePrior, pose_prior
 from mili_core.nets.efficientnet_lite import EfficientNetLite0
 from mili_core.nets.mili import Mili
 from mili_core.synth.poses.prior import load_prior
-from mili_core.weights import load_into, read_weights
+from mili_core.weights import COUNTER, Weights, load_into, read_weights
 
+HEAD = "smpl_head."
+HEAD_SETTINGS = ("fpn_channels", "body_features", "body_channels", "body_convs", "body_fc")
 LR_PARTS = ("attention.lr.", "mask_head.", "restoration.")  # what the HR branch has not
 
 # The body's frame is y up and faces +z; a person who faces the camera upright is turned by pi about x.
@@ -50,14 +53,29 @@ def imagenet_lite0() -> dict[str, Tensor]:
 
 
 def initial_model(config: ModelConfig, seed: int, earlier: Path | None = None) -> Mili:
-    """Gives a model to train: with ImageNet's backbone where it is Lite0, or with earlier weights."""
+    """Gives a model to train: with ImageNet's backbone where it is Lite0, or with earlier weights.
+
+    An SMPL head of another kind than that of the earlier weights starts anew.
+    """
     torch.manual_seed(seed)
     model = Mili(config)
     if earlier is not None:
-        load_into(model, read_weights(earlier))
+        weights = read_weights(earlier)
+        load_into(model, weights if same_head(weights.config, config) else _with_head_of(model, weights))
     elif isinstance(model.backbone, EfficientNetLite0):
         model.backbone.load_state_dict(imagenet_lite0())
     return model
+
+
+def same_head(first: ModelConfig, second: ModelConfig) -> bool:
+    """Says whether the weights of one SMPL head fit another."""
+    return all(getattr(first, name) == getattr(second, name) for name in HEAD_SETTINGS)
+
+
+def _with_head_of(model: Mili, weights: Weights) -> Weights:
+    kept = {name: value for name, value in weights.tensors.items() if not name.startswith(HEAD)}
+    own = {name: value for name, value in model.state_dict().items() if name.startswith(HEAD)}
+    return replace(weights, tensors={**kept, **{n: v for n, v in own.items() if not n.endswith(COUNTER)}})
 
 
 def student_of(teacher: Mili, config: ModelConfig, seed: int) -> Mili:

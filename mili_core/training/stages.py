@@ -20,7 +20,7 @@ from mili_core.errors import ConfigError
 from mili_core.losses.settings import LossSettings
 from mili_core.nets.mili import Mili
 from mili_core.training.bodies import BodySupervision
-from mili_core.training.initial import initial_model, known_poses, student_of
+from mili_core.training.initial import initial_model, known_poses, same_head, student_of
 from mili_core.training.loop import TrainSettings, train
 from mili_core.training.sources import TrainingData, all_sources, box_sources, keypoint_sources, stream, with_renders
 from mili_core.training.step import Objective, Plan, Teacher
@@ -147,7 +147,8 @@ def _supervision(model: Mili, recipe: Recipe, body: BodyModel) -> BodySupervisio
     """Returns what the SMPL head is held to; a head not yet trained for this body starts at the mean pose."""
     mean, prior = known_poses()
     start = recipe.initial or recipe.teacher
-    if start is None or read_weights(start).body_sha256 != body.sha256:
+    earlier = None if start is None else read_weights(start)
+    if earlier is None or earlier.body_sha256 != body.sha256 or not same_head(earlier.config, model.config):
         model.smpl_head.set_initial_pose(mean)
     return BodySupervision(SkinnedBody(body), prior, torch.from_numpy(body.faces.copy()))
 

@@ -6,41 +6,25 @@ write_picture(draw_people(image, scale, table), out / "overview.jpg")
 
 from __future__ import annotations
 
-import colorsys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pyarrow as pa
 import shapely
-from numpy.typing import NDArray
 
 from mili_core.errors import ImageError
+from mili_core.overlay import PARENTS, SIDE_PER_LINE_PX, Colour, Figure, Image, draw_figures, person_colour
 from pipeline.columns import CORNERS
 from pipeline.storage import write_bytes
 from pipeline.types import Float32Array, Float64Array, GeometryArray
 
-Image = NDArray[np.uint8]
-Colour = tuple[int, int, int]
+__all__ = ["SIDE_PER_LINE_PX", "Colour", "Image", "draw_people", "person_colour", "with_legend", "write_picture"]
 
 JPEG_QUALITY = 88
-SIDE_PER_LINE_PX = 1500
-"""Lines grow with the picture, one px for each so many px of its longer side: visible with the whole on a screen."""
-PERSON_PER_LINE_PX = 40.0
-"""Lines of a small person are thinner: one px for each so many px of the person's height in the picture."""
-SMALLEST_SKELETON_PX = 32.0
-"""People smaller than this in the picture get box and outline only: a skeleton would hide them."""
-LEAST_CONFIDENCE = 0.1
-"""Bones whose two joints are both surer than this are drawn bright, the others (hidden or cut off) dimmed."""
-OUTLINE_OPACITY = 0.25
 LEGEND_SHARE = 0.022
 """Height of the legend strip as a share of the picture's longer side."""
 
-# SMPL's kinematic tree; bone k joins joint k to PARENTS[k].
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-
-_SUBPIXEL_BITS = 4  # cv2 draws from fixed-point coordinates
-_GOLDEN_RATIO = 0.618033988749895
 _SMALLEST_LEGEND_PX = 14
 
 
@@ -57,32 +41,22 @@ def draw_people(image: Image, scale: float, table: pa.Table, *, legend: str | No
 
     Returns:
         (H + strip, W, 3) uint8; the strip is there with a legend only.
+
+    Raises:
+        ImageError: the picture has another dtype or shape, or no pixels.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ImageError(f"picture is {image.dtype}{image.shape}, expected uint8 (height, width, 3), not empty")
-    canvas: Image = np.ascontiguousarray(image).copy()
-    boxes = _boxes(table) * scale
-    outlines = _outlines(table)
-    joints = _joints(table)
-    colours = [person_colour(person) for person in table["person_id"].to_pylist()]
-    heights = boxes[:, 3] - boxes[:, 1]
-    lines = (
-        np.clip(heights / PERSON_PER_LINE_PX, 1, max(1.0, max(image.shape[:2]) / SIDE_PER_LINE_PX)).round().astype(int)
-    )
-    for row in np.lexsort((boxes[:, 0], boxes[:, 3])):
-        colour, line = colours[row], int(lines[row])
-        _draw_outline(canvas, outlines[row], scale, colour, line)
-        _draw_box(canvas, boxes[row], colour, line)
-        if joints is not None and heights[row] >= SMALLEST_SKELETON_PX and np.isfinite(joints[row]).all():
-            _draw_skeleton(canvas, joints[row], scale, colour, line)
+    boxes, outlines, joints = _boxes(table) * scale, _outlines(table), _joints(table)
+    figures = [
+        Figure(
+            boxes[row],
+            _rings(outlines[row], scale),
+            None if joints is None else joints[row] * np.array([scale, scale, 1.0]),
+            person_colour(person),
+        )
+        for row, person in enumerate(table["person_id"].to_pylist())
+    ]
+    canvas = draw_figures(image, figures)
     return canvas if legend is None else with_legend(canvas, legend)
-
-
-def person_colour(person_id: int) -> Colour:
-    """Gives a bright colour (r, g, b); neighbouring ids, who stand close together, get hues far apart."""
-    hue = (0.08 + person_id * _GOLDEN_RATIO) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75 if person_id % 2 else 0.95, 1.0)
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def write_picture(image: Image, path: Path) -> None:
@@ -129,63 +103,12 @@ def _joints(table: pa.Table) -> Float32Array | None:
     return joints
 
 
-def _draw_outline(canvas: Image, outline: shapely.Geometry | None, scale: float, colour: Colour, line: int) -> None:
-    """Tints the inside of an outline and draws its edge."""
+def _rings(outline: shapely.Geometry | None, scale: float) -> list[Float64Array]:
+    """Gives the rings of an outline, holes included, picture px."""
     if outline is None or outline.is_empty:
-        return
+        return []
     rings = [ring for polygon in shapely.get_parts(outline) for ring in (polygon.exterior, *polygon.interiors)]
-    points = [shapely.get_coordinates(ring) * scale for ring in rings]
-    together = np.concatenate(points)
-    height, width = canvas.shape[:2]
-    x0, y0 = np.clip(np.floor(together.min(axis=0)), 0, (width, height)).astype(int)
-    x1, y1 = np.clip(np.ceil(together.max(axis=0)) + 1, 0, (width, height)).astype(int)
-    if x0 < x1 and y0 < y1:
-        region = canvas[y0:y1, x0:x1]
-        tinted = region.copy()
-        cv2.fillPoly(tinted, [_fixed(ring - (x0, y0)) for ring in points], colour, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.addWeighted(tinted, OUTLINE_OPACITY, region, 1.0 - OUTLINE_OPACITY, 0.0, dst=region)
-    thin = max(1, line // 2)
-    for ring in points:
-        cv2.polylines(
-            canvas,
-            [_fixed(ring)],
-            isClosed=True,
-            color=colour,
-            thickness=thin,
-            lineType=cv2.LINE_AA,
-            shift=_SUBPIXEL_BITS,
-        )
-
-
-def _draw_box(canvas: Image, box: Float64Array, colour: Colour, line: int) -> None:
-    low, high = _fixed(box[:2]), _fixed(box[2:])
-    cv2.rectangle(canvas, low.tolist(), high.tolist(), colour, line, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def _draw_skeleton(canvas: Image, joints: Float32Array, scale: float, colour: Colour, line: int) -> None:
-    """Draws the bones over a dark seam, so that they show on any ground, and a dot on each sure joint."""
-    points = _fixed(joints[:, :2].astype(np.float64) * scale)
-    sure = joints[:, 2] >= LEAST_CONFIDENCE
-    bones = [(bone, parent) for bone, parent in enumerate(PARENTS) if parent >= 0]
-    for bone, parent in bones:
-        ends = points[bone].tolist(), points[parent].tolist()
-        cv2.line(canvas, *ends, (0, 0, 0), line + 2, cv2.LINE_AA, _SUBPIXEL_BITS)
-    for bone, parent in bones:
-        ends = points[bone].tolist(), points[parent].tolist()
-        shown = (255, 255, 255) if sure[bone] and sure[parent] else _dimmed(colour)
-        cv2.line(canvas, *ends, shown, line, cv2.LINE_AA, _SUBPIXEL_BITS)
-    for point in points[sure].tolist():
-        cv2.circle(canvas, point, (line << _SUBPIXEL_BITS), colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def _dimmed(colour: Colour) -> Colour:
-    return colour[0] // 2, colour[1] // 2, colour[2] // 2
-
-
-def _fixed(points: Float64Array) -> NDArray[np.int32]:
-    """Gives points in cv2's fixed-point numbers: its 0 is a pixel's centre; points far outside are pulled in."""
-    shifted = np.clip(points - 0.5, -30_000.0, 100_000.0) * (1 << _SUBPIXEL_BITS)
-    return np.round(shifted).astype(np.int32)
+    return [shapely.get_coordinates(ring) * scale for ring in rings]
 
 
 def with_legend(canvas: Image, text: str) -> Image:

@@ -61,7 +61,7 @@ def stage_calls(
     index = torch.cat([torch.full((len(one),), number) for number, one in enumerate(proposals)])
     some = torch.cat([(index == number).nonzero()[:people, 0] for number in range(len(images))])
     small = model.rois(levels, boxes, index, box_head.SIDE)
-    large = model.rois(levels, boxes[some], index[some], smpl_head.SIDE)
+    large = model.body_rois(levels, boxes[some], index[some])
     stages: dict[str, Callable[[], object]] = {
         "backbone + FPN": lambda: model.features(images, branch),
         "RPN": lambda: model.proposals(levels),
@@ -69,7 +69,7 @@ def stage_calls(
         f"RoIAlign 7x7, {len(proposals[0])} boxes": lambda: model.rois(levels, boxes, index, box_head.SIDE),
         "box head": lambda: model.box_head(small),
         f"RoIAlign 14x14, {people} boxes": lambda: model.rois(levels, boxes[some], index[some], smpl_head.SIDE),
-        "SMPL head": lambda: model.smpl_head(large),
+        "SMPL head": lambda: model.smpl_head(large, boxes[some]),
     }
     if branch == "lr" and model.mask_head is not None:
         stages["mask head"] = partial(model.mask_head, large)

@@ -54,7 +54,7 @@ def _measured() -> dict[str, tuple[float, float]]:
         levels = model.features(made_up_image()[None], "hr")
         corner = torch.rand(16, 2) * torch.tensor([500.0, 250.0])
         boxes = torch.cat((corner, corner + 40 + torch.rand(16, 2) * 200), dim=1)
-        model.smpl_head(model.rois(levels, boxes, torch.zeros(16, dtype=torch.int64), 14))
+        model.bodies(levels, boxes, torch.zeros(16, dtype=torch.int64))
     return found
 
 

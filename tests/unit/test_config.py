@@ -57,6 +57,7 @@ def test_texts_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
         ("plan: {overlap: 0.95}", ("plan", "overlap")),
         ("model: {device: gpu}", ("model", "device")),
         ("model: {score_threshold: 2}", ("model", "score_threshold")),
+        ("model: {branch: both}", ("model", "branch")),
         ("ray: {actors: 0}", ("ray", "actors")),
         ("frame_id: 2147483648", ("frame_id",)),
         ("merge: {contained: 2.0}", ("merge",)),

@@ -62,7 +62,8 @@ def test_attention_leaves_padding_zero() -> None:
 def test_heads_take_any_number_of_people(count: int) -> None:
     rois = torch.randn(count, TINY.fpn_channels, 14, 14)
     assert MaskHead(TINY)(rois).shape == (count, 28, 28)
-    state = SmplHead(TINY).eval()(rois)
+    boxes = torch.tensor([[10.0, 20.0, 30.0, 80.0]]).expand(count, 4)
+    state = SmplHead(TINY).eval()(rois, boxes)
     assert state.rotmats.shape == (count, 24, 3, 3)
     eye = torch.eye(3).expand(count, 24, 3, 3)
     torch.testing.assert_close(state.rotmats @ state.rotmats.transpose(2, 3), eye, atol=1e-5, rtol=0)

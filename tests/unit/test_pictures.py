@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 import shapely
 
+from mili_core import overlay
 from mili_core.body import PARENTS
 from mili_core.errors import ImageError
-from pipeline.export import pictures
 from pipeline.export.pictures import draw_people, person_colour, write_picture
 from pipeline.table import people_table
 from pipeline.types import SceneDetections
@@ -45,7 +45,7 @@ def changed(picture: np.ndarray) -> np.ndarray:
 
 
 def test_the_skeleton_is_smpl_s() -> None:
-    assert pictures.PARENTS == PARENTS
+    assert overlay.PARENTS == PARENTS
 
 
 def test_the_image_given_is_left_alone() -> None:
@@ -71,7 +71,7 @@ def test_outlines_are_tinted_inside() -> None:
     inside = (drawn != plain).any(axis=2)
     assert inside[150, 115]
     assert not inside[150, 125:190].any()
-    expected = GREY + pictures.OUTLINE_OPACITY * (np.array(person_colour(0), dtype=np.float64) - GREY)
+    expected = GREY + overlay.OUTLINE_OPACITY * (np.array(person_colour(0), dtype=np.float64) - GREY)
     np.testing.assert_allclose(drawn[150, 115], expected, atol=2)
 
 
@@ -94,7 +94,7 @@ def test_skeletons_join_the_joints() -> None:
 
 
 def test_small_people_have_no_skeleton() -> None:
-    scale = pictures.SMALLEST_SKELETON_PX / 800 * 0.9
+    scale = overlay.SMALLEST_SKELETON_PX / 800 * 0.9
     image = thumbnail()
     first, second = (draw_people(image, scale, one_person(joints=joints)) for joints in (False, True))
     np.testing.assert_array_equal(first, second)

@@ -57,6 +57,7 @@ SAME = keys(config())
         {"output": "elsewhere"},
         {"ray": {"actors": 7, "threads": 2, "address": "auto", "cpus_per_actor": 3}},
         {"model": {"device": "cuda", "weights": "other/place"}},
+        {"model": {"branch": "lr"}},  # the default in so many words
         {"resume": False, "overwrite": True, "debug": True, "overview": False, "pyramids": "p", "dry_run": True},
         {"input": ("b",)},
     ],
@@ -74,6 +75,9 @@ def test_what_does_not_shape_the_result_is_in_no_key(more: dict[str, object]) ->
         {"plan": {"share_fit": False}},
         {"model": {"score_threshold": 0.5}},
         {"model": {"factory": "a:b"}},
+        {"model": {"branch": "hr"}},
+        {"model": {"lr_mode": "degrade"}},
+        {"model": {"compat": "crmh"}},
         {"roi": (SQUARE,)},
         {"exclude": (SQUARE,)},
         {"ray": {"batch_blocks": 4}},

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_training import HR, LR, SETTINGS, ToyStream, fresh, guided, quiet, supervision
+from toy_training import HR, LR, SETTINGS, TINY, ToyStream, fresh, guided, quiet, supervision
 
 from mili_core.errors import ConfigError
 from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings, LossWeights
@@ -17,8 +17,10 @@ from mili_core.nets.mili import Mili
 from mili_core.training.assign import Sampling
 from mili_core.training.batch import Batch, collate, normalise
 from mili_core.training.bodies import LEAST_SHARE, body_examples
+from mili_core.training.initial import initial_model
 from mili_core.training.loop import DivergedError, freeze_norms, train
 from mili_core.training.step import Objective, Plan, Teacher
+from mili_core.weights import save_weights
 
 UNIT = LossWeights()
 ALL = Plan("lr")  # both kinds of heads and no teacher
@@ -141,6 +143,37 @@ def test_the_body_stage_moves_the_smpl_head_alone() -> None:
     moved = {name.partition(".")[0] for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert moved == {"smpl_head"}
     assert values(terms)["keypoints"] > 0
+
+
+def test_frozen_stages_and_what_is_before_them_stay_as_they_are(tmp_path: Path) -> None:
+    before = fresh().state_dict()
+    settings = replace(SETTINGS, frozen_stages=2)
+    after = train(fresh(), Objective(ALL, supervision()), ToyStream(), settings, tmp_path, log=quiet)
+    moved = {name for name, value in before.items() if not torch.equal(after[name], value)}
+    assert not [name for name in moved if name.startswith(("attention", "backbone.stem", "backbone.stages.0"))]
+    assert not [name for name in moved if name.startswith("backbone.stages.1")]
+    assert [name for name in moved if name.startswith("backbone.stages.2")]
+
+
+def test_a_head_that_looks_for_no_joints_is_held_to_none() -> None:
+    torch.manual_seed(1)
+    model = Mili(replace(TINY, body_features="mean")).train()
+    terms = values(Objective(ALL, supervision()).terms(model, some(*range(3))))
+    assert terms["joint_maps"] == terms["joint_places"] == 0.0 < terms["pose"]
+    terms = values(Objective(ALL, supervision()).terms(fresh().train(), some(*range(3))))
+    assert min(terms["joint_maps"], terms["joint_places"]) > 0.0
+
+
+def test_an_smpl_head_of_another_kind_starts_anew(tmp_path: Path) -> None:
+    config = replace(TINY, body_features="mean")
+    earlier = Mili(config)
+    torch.nn.init.ones_(earlier.smpl_head.fc2.bias)
+    path = tmp_path / "w.safetensors"
+    save_weights(path, earlier, config, body_name="open", body_sha256="", score_threshold=0.5, notes={})
+    for wanted, kept in ((config, True), (TINY, False)):
+        model = initial_model(wanted, 0, path)
+        assert torch.equal(model.neck.laterals[0].weight, earlier.neck.laterals[0].weight.half().float())
+        assert bool((model.smpl_head.fc2.bias == 1).all()) is kept
 
 
 def test_body_rois_are_true_boxes_then_proposals_and_count_by_what_is_seen() -> None:

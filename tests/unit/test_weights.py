@@ -41,7 +41,7 @@ def test_missing_file_names_it(tmp_path: Path) -> None:
 def test_the_first_format_is_read_as_one_branch_with_all_parts(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    old = replace(TINY, attention=("lr",))
+    old = replace(TINY, attention=("lr",), body_features="mean", body_margin=1.0)
     settings = {name: value for name, value in json.loads(old.to_json()).items() if name not in FORMAT_1_SETTINGS}
     metadata = {name: value for name, value in METADATA.items() if name != "holds"}
     metadata |= {"format": "mili-weights-1", "config": json.dumps(settings)}
@@ -53,7 +53,7 @@ def test_the_first_format_is_read_as_one_branch_with_all_parts(tmp_path: Path) -
     weights = read_weights(tmp_path / "w.safetensors")
     assert (weights.config, weights.holds) == (old, "model")
     load_into(Mili(old), weights)
-    both = Mili(TINY)  # with an attention of the HR branch, which stays the identity
+    both = Mili(replace(old, attention=("hr", "lr")))  # with an attention of the HR branch, which stays the identity
     load_into(both, weights)
     images = torch.randn(1, 3, 64, 96)
     torch.testing.assert_close(both.attend(images, "hr"), images)
