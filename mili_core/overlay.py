@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mili_core.body import PARENTS
 from mili_core.detections import Detections
 from mili_core.errors import ImageError
 
@@ -31,9 +32,6 @@ LEAST_CONFIDENCE = 0.1
 OUTLINE_OPACITY = 0.25
 MASK_SCALE = 8
 """Masks are enlarged so many times before they are traced: steps of an eighth of a mask pixel are not seen."""
-
-# SMPL's kinematic tree; bone k joins joint k to PARENTS[k].
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 
 _SUBPIXEL_BITS = 4  # cv2 draws from fixed-point coordinates
 _GOLDEN_RATIO = 0.618033988749895

@@ -1,9 +1,10 @@
-"""Measures one block (832x512) through the model on the CPU, and the share of each stage.
+"""Measures one block (832x512) through the model on the CPU: parameters, operations, time, and each stage's share.
 
 python tests/bench/bench_model.py [--config mili_lite|mili_r50|crmh_r50] [--branch lr|hr] [--threads N] [--images N]
     [--people N]
 
-Single precision for crmh_r50, bfloat16 for the others, as the predictor runs them.
+Single precision for crmh_r50, bfloat16 for the others, as the predictor runs them. Operations are multiply-adds of
+convolutions and matrix products.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from mili_core.config import CRMH_R50, MILI_LITE, MILI_R50, Branch
-from mili_core.nets import box_head, smpl_head
+from mili_core.nets import box_head, mask_head
 from mili_core.nets.mili import Mili
 from mili_core.nets.rpn import propose
 
@@ -41,11 +43,16 @@ def main() -> int:
     half = options.config != "crmh_r50"
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         stages = stage_calls(model, images, options.people, options.branch)
+        operations = multiply_adds(stages) / options.images
         figures = {name: milliseconds(call) / options.images for name, call in stages.items()}
     total = sum(figures.values())
     for name, value in figures.items():
         print(f"{name:28s} {value:7.1f} ms {value / total:6.1%}")
     print(f"{'whole block':28s} {total:7.1f} ms = {total / figures['backbone + FPN']:.2f} x backbone + FPN")
+    print(
+        f"{options.config}: {sum(one.numel() for one in model.parameters()) / 1e6:.1f} M parameters, "
+        f"{operations / 1e9:.1f} G multiply-adds a block, {1000 / total:.1f} blocks/s"
+    )
     return 0
 
 
@@ -68,12 +75,20 @@ def stage_calls(
         "proposals (decode, NMS)": lambda: propose(raw, sizes, config),
         f"RoIAlign 7x7, {len(proposals[0])} boxes": lambda: model.rois(levels, boxes, index, box_head.SIDE),
         "box head": lambda: model.box_head(small),
-        f"RoIAlign 14x14, {people} boxes": lambda: model.rois(levels, boxes[some], index[some], smpl_head.SIDE),
+        f"RoIAlign 14x14, {people} boxes": lambda: model.body_rois(levels, boxes[some], index[some]),
         "SMPL head": lambda: model.smpl_head(large, boxes[some]),
     }
     if branch == "lr" and model.mask_head is not None:
+        stages["RoIAlign 14x14 of masks"] = lambda: model.rois(levels, boxes[some], index[some], mask_head.SIDE)
         stages["mask head"] = partial(model.mask_head, large)
     return stages
+
+
+def multiply_adds(stages: dict[str, Callable[[], object]]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        for call in stages.values():
+            call()
+    return counter.get_total_flops() / 2
 
 
 def milliseconds(call: Callable[[], object]) -> float:
