@@ -7,26 +7,19 @@ Planning and inference take turns: what a first, coarse look finds says where an
 
 from __future__ import annotations
 
-import logging
-import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from mili_core.api import resolve_device
 from mili_core.body import BodyModel, load_body
-from mili_core.errors import ConfigError, MiliError
+from mili_core.errors import ConfigError
 from mili_core.protocol import ModelIdentity
 from pipeline.bodies import derive
 from pipeline.config import SceneConfig
-from pipeline.export.pictures import draw_people, write_picture
-from pipeline.export.plan_picture import draw_plan
-from pipeline.export.topview import draw_top_view
 from pipeline.frames import discover
 from pipeline.inference import Workers
 from pipeline.ledger import Ledger, blocks_table, write_blocks
@@ -38,7 +31,8 @@ from pipeline.place import place
 from pipeline.place.report import camera_entry
 from pipeline.plan_report import plan_entry, plan_lines
 from pipeline.planning import GroundPlan, Refit, closer_look, first_look, plan_frames, third_look
-from pipeline.pyramid import Pyramid, ensure_pyramid
+from pipeline.pyramid import ensure_pyramid
+from pipeline.ray_job import device_of, refuse_vanishing_paths
 from pipeline.regions import Regions, keep_inside
 from pipeline.run_keys import (
     content_sha256,
@@ -49,30 +43,12 @@ from pipeline.run_keys import (
     shaping_settings,
 )
 from pipeline.run_manifest import Summary, frame_entry, run_manifest, summarise
+from pipeline.run_pictures import Pictures
+from pipeline.stopwatch import Stopwatch
 from pipeline.storage import write_text
 from pipeline.table import RunIdentity, people_table, write_people
 from pipeline.types import Block, FrameRef
 from schemas.manifest import Frame
-
-JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set, under this very name, for what `ray job submit` starts
-_log = logging.getLogger(__name__)
-OVERVIEW_SIDE_PX = 3000  # people of 2 % of the frame's height are still some 30 px tall
-
-
-@dataclass(slots=True, eq=False)
-class Stopwatch:
-    """Wall seconds by stage, in the order in which stages began."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Adds the block's wall time to a stage."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - start, 3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +61,7 @@ class _Run:
     body: BodyModel | None
     identity: RunIdentity
     device: str
-    several: bool
+    pictures: Pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,8 +97,7 @@ def process_scene(config: SceneConfig) -> Summary:
         write_text(config.output / "manifest.json", manifest.to_json())
         if config.overview:
             for each, (_, _, people) in zip(prepared, results, strict=True):
-                _draw(each.pyramid, people, _overview_path(each.frame, run))
-                _draw_from_above(people, _topview_path(each.frame, run))
+                run.pictures.draw_people(each.frame, each.pyramid, people)
         return summarise(manifest, config.output)
 
 
@@ -144,7 +119,7 @@ def plan_scene(config: SceneConfig) -> list[str]:
         for each, seen, plan in zip(prepared, looks, plan_frames(frames, looks, config.plan, run.regions), strict=True):
             more = each.blocks if plan is None else plan.blocks
             lines += plan_lines(each.frame, seen, plan, more, workers.actors() if seen.rows else None)
-            _draw_plan(each.pyramid, (*seen.blocks, *more), plan, _picture_path("plan", each.frame, run))
+            run.pictures.draw_plan(each.frame, each.pyramid, (*seen.blocks, *more), plan)
         return lines
 
 
@@ -155,7 +130,7 @@ def _begin(config: SceneConfig, watch: Stopwatch, stack: ExitStack) -> tuple[_Ru
     """
     refuse_vanishing_paths(config)
     regions = Regions.parse(config.roi, config.exclude)
-    device = _device(config)
+    device = device_of(config)
     with watch("discover"):
         frames = discover(config.input, config.scene_id, config.frame_id)
         contents = [content_sha256(frame) for frame in frames]
@@ -163,7 +138,7 @@ def _begin(config: SceneConfig, watch: Stopwatch, stack: ExitStack) -> tuple[_Ru
         model = load_model(config.model, "cpu").identity
         body = _body_of(config, model)
     identity = run_identity(frames, contents, shaping_settings(config, regions, device), model)
-    run = _Run(config, regions, model, body, identity, device, several=len(frames) > 1)
+    run = _Run(config, regions, model, body, identity, device, Pictures(config.output, several=len(frames) > 1))
     new = not config.output.exists()
     stack.enter_context(output_lock(config.output))
     stack.enter_context(tidy_failure(config.output) if new else nullcontext())
@@ -228,7 +203,7 @@ def _process_frame(
     blocks, views = looks.blocks, looks.views
     with watch("merge"):
         merged = keep_inside(merge(views, blocks, frame.window, config.merge), run.regions)
-    for told in (config.output / "manifest.json", _overview_path(frame, run), _topview_path(frame, run)):
+    for told in (config.output / "manifest.json", *run.pictures.paths_of_people(frame)):
         told.unlink(missing_ok=True)  # what they say is about to change
     with watch("place"):
         placement = place(frame, views, merged, blocks, run.body, focal_px=config.camera.focal_px)
@@ -241,36 +216,6 @@ def _process_frame(
         watch.seconds, camera_entry(placement),
     )  # fmt: skip
     return entry, blocks_table(frame, run.identity.run_id, looks.rows), table
-
-
-def ray_job() -> bool:
-    """Says whether this process was started by `ray job submit`."""
-    return JOB_VARIABLE in os.environ
-
-
-def refuse_vanishing_paths(config: SceneConfig) -> None:
-    """Raises ConfigError for relative paths in a Ray job, whose working directory is a copy that goes with the job."""
-    if not ray_job():
-        return
-    named = {"input": [*config.input], "output": [str(config.output)]}
-    named["pyramids"] = [] if config.pyramids is None else [str(config.pyramids)]
-    for setting, paths in named.items():
-        for path in paths:
-            if not Path(path).is_absolute():
-                message = f"{setting}: {path!r} is relative, and a Ray job's folder vanishes with it; give a full path"
-                raise ConfigError(message)
-
-
-def _device(config: SceneConfig) -> str:
-    """Gives the kind of device that the workers use; a local cluster has those of this machine.
-
-    Raises:
-        ConfigError: CUDA is asked for and not there.
-    """
-    elsewhere = config.ray.address or os.environ.get("RAY_ADDRESS") or ray_job()
-    if elsewhere and config.model.device != "auto":
-        return config.model.device
-    return resolve_device(config.model.device).type
 
 
 def _body_of(config: SceneConfig, model: ModelIdentity) -> BodyModel | None:
@@ -301,44 +246,3 @@ def _pyramid_path(config: SceneConfig, frame: FrameRef, content: str) -> Path:
     """Gives where the pyramid of a file lies; another file has another path, also in a folder that runs share."""
     folder = config.output / "pyramids" if config.pyramids is None else config.pyramids
     return (folder / frame.scene_id / f"{frame.frame_id}-{content[:12]}.ome.zarr").absolute()
-
-
-def _picture_path(kind: str, frame: FrameRef, run: _Run) -> Path:
-    return run.config.output / (f"{kind}-{frame.scene_id}-{frame.frame_id}.jpg" if run.several else f"{kind}.jpg")
-
-
-def _overview_path(frame: FrameRef, run: _Run) -> Path:
-    return _picture_path("overview", frame, run)
-
-
-def _topview_path(frame: FrameRef, run: _Run) -> Path:
-    return _picture_path("topview", frame, run)
-
-
-def _draw_from_above(table: pa.Table, path: Path) -> None:
-    """Draws a frame's people from above, where their places on the ground are known."""
-    try:
-        picture = draw_top_view(table)
-        if picture is not None:
-            write_picture(picture, path)
-    except MiliError as error:
-        _log.error("no %s: %s", path, error)
-
-
-def _draw(pyramid: Path, table: pa.Table, path: Path) -> None:
-    """Draws a frame's people; a picture that cannot be made is said, and costs nothing else."""
-    try:
-        image, scale = Pyramid.open(pyramid).thumbnail(OVERVIEW_SIDE_PX)
-        write_picture(draw_people(image, scale, table, legend=f"{len(table)} people"), path)
-    except MiliError as error:
-        _log.error("no %s: %s", path, error)
-
-
-def _draw_plan(pyramid: Path, blocks: Sequence[Block], plan: GroundPlan | None, path: Path) -> None:
-    """Draws a frame's plan; a picture that cannot be made is said, and costs nothing else."""
-    try:
-        image, scale = Pyramid.open(pyramid).thumbnail(OVERVIEW_SIDE_PX)
-        lines = () if plan is None else tuple(zip(plan.ground.fit.lines, plan.ground.reaches, strict=True))
-        write_picture(draw_plan(image, scale, blocks, lines), path)
-    except MiliError as error:
-        _log.error("no %s: %s", path, error)

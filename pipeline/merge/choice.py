@@ -74,6 +74,7 @@ def quality(views: Views, group: Int64Array, whole: BoolArray, pairs: Pairs, con
     height_px = (views.boxes[:, 3] - views.boxes[:, 1]) * views.scale
     total = (
         band_fit(height_px, config)
+        + config.detail_weight * np.minimum(1.0, height_px / config.detail_px)
         + config.score_weight * views.scores
         + config.clearance_weight * _clearance(views, config)
         + config.agreement_weight * _agreement(whole, group, pairs)

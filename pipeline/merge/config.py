@@ -58,6 +58,10 @@ class MergeConfig:
             errors apart. Between the two the boxes decide.
         band_low_px: network px; people from here on are seen well.
         band_high_px: network px; up to here they leave room for context in a canvas 512 high.
+        detail_px: network px; a view this tall is told from those beside it as well as it ever is, and the pixel or
+            two by which any box errs are a hundredth of it.
+        detail_weight: how much is lost by being shown less tall than that, in proportion. It outweighs what the score
+            says, and is outweighed by the band.
         coarse_px: network px; half of where people are seen well. A whole view lower than this errs by more than the
             box united from finer parts, where these show all of the person.
         score_weight: share of the detector's score in the choice of a view; small, since scores of one person at
@@ -78,7 +82,9 @@ class MergeConfig:
             there.
         explain_whole_px: network px; the same for a left-over that no edge cuts, which may well be a small person
             in front of a large one: here a block must have seen the place well.
-        explain_whole_inside: share of such a left-over that must lie in the larger person.
+        explain_whole_inside: share of such a left-over that must lie in the larger person. Who looked closer knows
+            better: where a block that reports it is large enough to show all of the larger person, one that shows
+            the place less large counts in proportion.
         doubt_shown: share of a box that a block must show to have a say about it: with half of a person in view, a
             detector reports them.
         doubt_least_share: share of a box's area from which a person inside it may be what the box really shows;
@@ -113,6 +119,8 @@ class MergeConfig:
     thin_disagreement: float = 0.1
     band_low_px: float = 64.0
     band_high_px: float = 400.0
+    detail_px: float = 200.0
+    detail_weight: float = 0.5
     coarse_px: float = 32.0
     score_weight: float = 0.25
     clearance_weight: float = 0.5
@@ -141,6 +149,8 @@ class MergeConfig:
                 raise ConfigError(f"MergeConfig.{name} is {value}, expected 0 < {name} <= 1")
         if not self.shard_views >= 1:
             raise ConfigError(f"MergeConfig.shard_views is {self.shard_views}, expected at least 1")
+        if not self.detail_px > 0.0:
+            raise ConfigError(f"MergeConfig.detail_px is {self.detail_px}, expected a number > 0")
         if not 0.0 < self.band_low_px <= self.band_high_px:
             raise ConfigError(
                 f"MergeConfig: the band {self.band_low_px}..{self.band_high_px} px is empty, expected 0 < low <= high"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.geometry import BLOCK_HEIGHT, BLOCK_WIDTH
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.pairs import overlapping
 from pipeline.merge.views import Views, area, intersect, iou, longer_side, sides
@@ -13,6 +14,8 @@ from pipeline.types import BoolArray, Float64Array, Int64Array
 
 SURE = 2
 """Blocks that report somebody whole, from which on twice as many have to miss them."""
+DECIMALS = 9
+"""Sums of weights are compared after rounding, so that their order plays no part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,8 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     is explained only if more blocks of the larger person miss it, where it shows well, than blocks report it; one
     report is outweighed by two such blocks where none reports the two side by side, and two reports and more by twice
     as many: a detector's own suppression hides people in crowds, so to be missed is weaker evidence than to be seen.
+    For the same reason a block that shows it less large than the closest report counts in proportion, unless that
+    report is from a block too small to show all of the larger person: there, a detector takes parts for people.
 
     Args:
         views: N views.
@@ -66,9 +71,8 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     seen = intersect(shown, views.windows[witness])
     covered = _inside(seen, _widened(views.boxes[witness], config)) >= config.explain_inside
     looked = area(seen) >= config.contained * area(shown)
-    well_px = np.minimum(
-        config.explain_px, longer_side(shown) * _finest_scale(views, group, len(people.boxes))[suspect]
-    )
+    closest = _finest_scale(views, group, len(people.boxes))[suspect]
+    well_px = np.minimum(config.explain_px, longer_side(shown) * closest)
     well_px = np.where(people.clear[suspect], config.explain_whole_px, well_px)
     clearly = looked & covered & (longer_side(shown) * views.scale[witness] >= well_px)
     clearly &= (
@@ -76,7 +80,8 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     )  # a view that fits the suspect shows the suspect
     both = covered & _has_view(views, group, suspect, views.block[witness])
     together = np.bincount(pair, both, len(part))
-    absences = np.bincount(pair, clearly & ~both, len(part))
+    weight = np.where(people.clear[suspect], _weight(views.scale[witness], closest, people.boxes[larger[pair]]), 1.0)
+    absences = np.bincount(pair, np.where(clearly & ~both, weight, 0.0), len(part)).round(DECIMALS)
     sightings = np.bincount(group[group >= 0], minlength=len(people.boxes))[part]
     believed = np.minimum(sightings, _believed(views, group, people, config)[part])
     needed = np.where(together == 0, np.maximum(believed, 2), believed + 1)
@@ -160,6 +165,17 @@ def _finest_scale(views: Views, group: Int64Array, count: int) -> Float64Array:
     finest = np.zeros(count, dtype=np.float64)
     np.maximum.at(finest, group[group >= 0], views.scale[group >= 0])
     return finest
+
+
+def _weight(scale: Float64Array, closest: Float64Array, larger: Float64Array) -> Float64Array:
+    """Gives what an absence at a scale (P,) weighs against a report at the scale `closest` (P,), 0..1.
+
+    It is 1 where the larger person (P, 4) would not fit into a block of the closest scale.
+    """
+    extent = (larger[:, 2:] - larger[:, :2]) * closest[:, None]
+    fits = (extent <= np.array([BLOCK_WIDTH, BLOCK_HEIGHT], dtype=np.float64)).all(axis=1)
+    share = np.divide(scale, closest, out=np.ones_like(scale), where=fits & (closest > 0.0))
+    return np.minimum(1.0, share)
 
 
 def _widened(boxes: Float64Array, config: MergeConfig) -> Float64Array:

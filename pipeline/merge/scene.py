@@ -55,7 +55,9 @@ def merge(
     people = _people(usable, linked, whole, order)
     thin = slivers(usable, linked, len(people.boxes))
     outvoted = doubted(usable, linked, people, config)
-    standing = _keep(linked, ~(thin | outvoted | explained(usable, linked, people, config)))
+    nobody = thin | outvoted
+    somebody = np.where(np.append(nobody, False)[linked], -1, linked)  # nobody explains nobody away
+    standing = _keep(linked, ~(nobody | explained(usable, somebody, people, config)))
     picks = pick(usable, standing, whole, order, pairs, config)
     group = _keep(standing, picks >= 0, order=picks)
     reasons = np.full(len(views), "", dtype=np.object_)

@@ -1,6 +1,6 @@
 """Other ways to merge tiled detections, for comparison in the oracle bench of the merge.
 
-SAHI itself where it is installed (pip install sahi); its documented GREEDYNMM in a few own lines otherwise.
+SAHI itself where it is installed (the extra `bench`); its documented GREEDYNMM in a few own lines otherwise.
 """
 
 from __future__ import annotations

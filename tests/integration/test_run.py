@@ -21,7 +21,8 @@ from mili_core.errors import ConfigError, ImageError, StoreError, WeightsError  
 from pipeline.config import SceneConfig  # noqa: E402
 from pipeline.executor import WorkerError  # noqa: E402
 from pipeline.lock import output_lock  # noqa: E402
-from pipeline.run import JOB_VARIABLE, process_scene  # noqa: E402
+from pipeline.ray_job import JOB_VARIABLE  # noqa: E402
+from pipeline.run import process_scene  # noqa: E402
 from pipeline.run_manifest import Summary  # noqa: E402
 from pipeline.table import read_people  # noqa: E402
 from schemas.manifest import RunManifest  # noqa: E402

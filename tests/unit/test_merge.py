@@ -127,6 +127,13 @@ class TestChoice:
         result = run([(0, (100, 100, 140, 190), 0.5), (1, (100, 100, 140, 190), 0.5)], [LEFT, COARSE])
         assert result.chosen.tolist() == [0]
 
+    @pytest.mark.parametrize(("tall", "chosen"), [(160, 0), (398, 0), (400, 1)])
+    def test_the_closer_view_wins_up_to_a_height(self, tall: int, chosen: int) -> None:
+        """Both are in the band; the coarse one, of half the height, has the better score."""
+        box = (100, 60, 100 + tall // 2, 60 + tall)
+        config = MergeConfig(score_weight=0.02)
+        assert run([(0, box, 0.5), (1, box, 0.6)], [LEFT, COARSE], config).chosen.tolist() == [chosen]
+
     def test_the_score_decides_between_equal_views(self) -> None:
         rows = [(0, (700, 100, 750, 240), 0.5), (1, (700, 100, 750, 240), 0.6)]
         middle = block("middle", 312.0, 0.0)
@@ -255,6 +262,26 @@ class TestLeftOvers:
         assert len(run([*rows, (1, child, 0.9), (2, child, 0.9)], blocks).chosen) == 2  # two reports, two absences
         assert len(run([*rows, (1, child, 0.9)], blocks).chosen) == 1  # one against three
 
+    def test_who_looked_closer_knows_better(self) -> None:
+        """Blocks at half the scale count half, as all of the larger person fits into the closest one."""
+        coarse = [block(f"coarse {k}", 0.0, 10.0 * k, scale=0.5) for k in range(4)]
+        child: Row = (0, (420.0, 240.0, 500.0, 380.0), 0.9)
+        large = (380.0, 100.0, 620.0, 480.0)
+        assert len(run([child, *((k, large, 0.9) for k in (1, 2, 3))], [LEFT, *coarse]).chosen) == 2
+        assert len(run([child, *((k, large, 0.9) for k in (1, 2, 3, 4))], [LEFT, *coarse]).chosen) == 1
+
+    def test_nobody_explains_nobody_away(self) -> None:
+        """The part at the edge lies in the box of the first block, which the others prove to be nobody."""
+        edge = block("edge", 560.0, 0.0)
+        around: Row = (0, (300.0, 100.0, 700.0, 400.0), 0.99)
+        part: Row = (3, (560.0, 150.0, 640.0, 350.0), 0.9)
+        shifted = [block(f"shifted {k}", 5.0 * k, 5.0 * k) for k in (1, 2)]
+        people = [(300.0, 100.0, 400.0, 400.0), (420.0, 100.0, 520.0, 400.0)]
+        rows: list[Row] = [(k, box, 0.6) for k in (1, 2) for box in people]
+        blocks = [LEFT, *shifted, edge]
+        assert run([around, part], blocks).rejected.tolist() == [1]
+        assert run([around, part, *rows], blocks).rejected.tolist() == [0]
+
     def test_a_box_around_two_people_whom_other_blocks_report_alone_is_nobody(self) -> None:
         one, two = (300.0, 100.0, 400.0, 400.0), (420.0, 100.0, 520.0, 400.0)
         around: Row = (0, (300.0, 100.0, 520.0, 400.0), 0.99)
@@ -340,6 +367,7 @@ class TestConfig:
             {"link_similarity": 0.0},
             {"opposite_px": -0.1},
             {"shard_views": 0},
+            {"detail_px": 0.0},
         ],
     )
     def test_nonsense_is_refused(self, config: dict[str, float]) -> None:

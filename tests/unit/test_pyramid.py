@@ -15,11 +15,11 @@ import tifffile
 import zarr
 
 from mili_core.errors import ImageError, MissingFileError, StoreError
-from pipeline import geometry, pyramid
+from pipeline import geometry
 from pipeline.frames import discover, strip, vips_reader
 from pipeline.geometry import level_grid, level_sizes
 from pipeline.plan import uniform_plan
-from pipeline.pyramid import Pyramid, ensure_pyramid, halve
+from pipeline.pyramid import Pyramid, ensure_pyramid, halve, layout
 from pipeline.types import Block, FrameRef, PixelGrid, Window
 
 
@@ -54,8 +54,8 @@ def whole_level(opened: Pyramid, level: int) -> np.ndarray:
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many strips, shards and levels out of a small picture."""
-    monkeypatch.setattr(pyramid, "CHUNK", 16)
-    monkeypatch.setattr(pyramid, "SHARD", 32)
+    monkeypatch.setattr(layout, "CHUNK", 16)
+    monkeypatch.setattr(layout, "SHARD", 32)
     monkeypatch.setattr(geometry, "BLOCK_WIDTH", 40)
     monkeypatch.setattr(geometry, "BLOCK_HEIGHT", 24)
     monkeypatch.setattr(strip, "STRIP_BYTES", 7 * 211 * 3)
