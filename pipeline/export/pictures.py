@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from mili_core.body import PARENTS
 from mili_core.errors import ImageError
-from mili_core.overlay import PARENTS, SIDE_PER_LINE_PX, Colour, Figure, Image, draw_figures, person_colour
+from mili_core.overlay import SIDE_PER_LINE_PX, Colour, Figure, Image, draw_figures, person_colour
 from pipeline.columns import CORNERS
 from pipeline.storage import write_bytes
 from pipeline.types import Float32Array, Float64Array, GeometryArray
