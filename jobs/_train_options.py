@@ -50,7 +50,7 @@ def train_settings(options: argparse.Namespace) -> TrainSettings:
         batch=options.batch,
         lr=options.lr,
         backbone_lr=options.lr / 2,
-        body_lr=options.lr,
+        body_lr=options.lr if options.model == "mili_lite" else options.lr / 2,  # a mean of the RoI forgets faster
         frozen_stages=options.frozen_stages,
         warmup=options.warmup,
         seed=options.seed,

@@ -101,7 +101,8 @@ def _model_settings(model: ModelSettings) -> dict[str, JsonValue]:
     """Gives what shapes the detections beside weights and body; a branch that is the default anyway is the same."""
     mode = None
     if model.factory is None:
-        mode = asdict(chosen_mode(model.branch, model.lr_mode, model.lr_scale, model.compat))
+        scale = model.lr_scale if model.lr_mode == "degrade" else "large"  # it plays no other part
+        mode = asdict(chosen_mode(model.branch, model.lr_mode, scale, model.compat))
     return {"factory": model.factory, "score_threshold": model.score_threshold, "mode": mode}
 
 

@@ -64,9 +64,10 @@ class JointFeatures(nn.Module):
             boxes: network px: a RoI alone does not say how wide a person is.
         """
         logits = self.maps(features).flatten(2).float()
-        share = logits.softmax(dim=2)
-        places = share @ self.cells
-        local = torch.einsum("njp,ncp->njc", share, self.local(features).flatten(2).float())
+        share, values = logits.softmax(dim=2), self.local(features).flatten(2).float()
+        with torch.autocast(features.device.type, enabled=False):  # a place is finer than bfloat16 is
+            places = share @ self.cells
+            local = torch.einsum("njp,ncp->njc", share, values)
         sureness = 0.1 * (logits.logsumexp(dim=2) - logits.mean(dim=2))
         sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1.0).log()
         shape = torch.stack((sides[:, 0] - sides[:, 1], sides.mean(dim=1) - math.log(USUAL_PX)), dim=1)

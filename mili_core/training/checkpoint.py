@@ -18,6 +18,8 @@ from mili_core.training.batch import Batch
 
 Amp = Literal["none", "bf16"]
 
+MANY = 99  # stages; more than any backbone has
+
 FREE = {"workers", "checkpoint_every", "log_every"}  # settings that may change while a run is continued
 
 
@@ -134,7 +136,14 @@ def start(model: Mili, objective: Trained, settings: TrainSettings, folder: Path
 
 
 def _freeze(model: Mili, stages: int) -> None:
-    """Takes the gradients from the attention, the stem and the first stages; 0 leaves all theirs."""
+    """Takes the gradients from the attention, the stem and the first stages; 0 leaves all theirs.
+
+    Raises:
+        ConfigError: the backbone has fewer stages.
+    """
+    most = len(model.backbone.first(MANY)) - len(model.backbone.first(0))
+    if not 0 <= stages <= most:
+        raise ConfigError(f"{stages} frozen stages are asked for; give 0 to {most}")
     for part in (model.attention, *model.backbone.first(stages)) if stages else ():
         part.requires_grad_(requires_grad=False)
 

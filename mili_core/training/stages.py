@@ -136,6 +136,8 @@ def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
     if recipe.teacher is None:
         return initial_model(config, seed, recipe.initial), None
     stored = read_weights(recipe.teacher)
+    if not same_head(stored.config, config):
+        raise ConfigError(f"teacher {recipe.teacher} has another SMPL head; train stage hr with this version")
     taught = initial_model(stored.config, seed, recipe.teacher)
     student = (
         student_of(taught, config, seed) if recipe.initial is None else initial_model(config, seed, recipe.initial)

@@ -54,12 +54,15 @@ def main() -> int:
 def trained(options: argparse.Namespace, name: str, flags: Sequence[str], seed: int) -> Path:
     """Trains one variant, or goes on with it, and gives its weights."""
     folder: Path = options.output / f"{name.replace(' ', '-')}-{seed}"
-    weights = folder / "weights.safetensors"
-    if not weights.is_file():
-        given = ["--stage", "lr", "--teacher", str(options.teacher), "--output", str(folder)]
-        given += ["--steps", str(options.steps), "--seed", str(seed), *flags, *options.train]
-        subprocess.run([sys.executable, str(TRAIN), *given], check=True)
-    return weights
+    given = ["--stage", "lr", "--teacher", str(options.teacher), "--output", str(folder)]
+    given += ["--steps", str(options.steps), "--seed", str(seed), *flags, *options.train]
+    folder.mkdir(parents=True, exist_ok=True)
+    asked, text = folder / "flags.json", json.dumps(given)
+    if asked.is_file() and asked.read_text() != text:
+        raise SystemExit(f"error: {folder} was trained with other flags; name another --output")
+    asked.write_text(text)
+    subprocess.run([sys.executable, str(TRAIN), *given], check=True)  # a finished training is not repeated
+    return folder / "weights.safetensors"
 
 
 def measured(weights: Path, branch: str, held_out: Path) -> Figures:

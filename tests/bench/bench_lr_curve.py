@@ -1,6 +1,6 @@
 """Draws what low resolution costs, and what the LR branch gets back: bodies and boxes against the height of people.
 
-python tests/bench/bench_lr_curve.py --output curve.png [--teacher FILE] [--weights FILE] [--lr-scale large|small]
+python tests/bench/bench_lr_curve.py --output curve.png --teacher FILE [--weights FILE] [--lr-scale large|small]
     [--shards DIR | --seed N --size WIDTH HEIGHT] [--images N]
 
 Three curves: the HR model (`--teacher`, HR branch) on sharp images, the same on their low-resolution twins, and the LR
@@ -76,7 +76,7 @@ class Point:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teacher", type=Path, help="weights of the HR model (default: the shipped weights)")
+    parser.add_argument("--teacher", type=Path, required=True, help="weights of the HR model, of stage hr")
     parser.add_argument("--weights", type=Path, help="weights of the LR model (default: the shipped weights)")
     parser.add_argument("--lr-scale", choices=("large", "small"), default="large")
     parser.add_argument("--output", type=Path, required=True, help="the picture: .png or .jpg")

@@ -34,7 +34,8 @@ def another_value(action: argparse.Action) -> list[str]:
 @pytest.mark.parametrize("action", FLAGS, ids=lambda action: action.dest)
 def test_every_flag_arrives(action: argparse.Action) -> None:
     changed = settings(action.option_strings[0], *another_value(action))
-    assert sum(new != old for new, old in zip(changed, settings(), strict=True)) == 1
+    parts = 2 if action.dest == "model" else 1  # the SMPL head of mili_r50 learns at its own pace
+    assert sum(new != old for new, old in zip(changed, settings(), strict=True)) == parts
 
 
 def test_values_arrive_where_they_belong() -> None:
@@ -43,6 +44,6 @@ def test_values_arrive_where_they_belong() -> None:
     assert what.config.name == "mili_r50"  # type: ignore[attr-defined]
     assert not what.contrastive  # type: ignore[attr-defined]
     assert data.canvas == (832, 512)  # type: ignore[attr-defined]
-    assert (how.lr, how.backbone_lr) == (2e-4, 1e-4)  # type: ignore[attr-defined]
+    assert (how.lr, how.backbone_lr, how.body_lr) == (2e-4, 1e-4, 1e-4)  # type: ignore[attr-defined]
     student, *_ = settings("--stage", "lr", "--teacher", "t")
     assert student.teacher == Path("t")  # type: ignore[attr-defined]

@@ -155,6 +155,12 @@ def test_frozen_stages_and_what_is_before_them_stay_as_they_are(tmp_path: Path) 
     assert [name for name in moved if name.startswith("backbone.stages.2")]
 
 
+@pytest.mark.parametrize("stages", [-1, 8])
+def test_more_stages_than_there_are_cannot_be_frozen(tmp_path: Path, stages: int) -> None:
+    with pytest.raises(ConfigError, match="give 0 to 7"):
+        train(fresh(), Objective(HR), ToyStream(), replace(SETTINGS, frozen_stages=stages), tmp_path, log=quiet)
+
+
 def test_a_head_that_looks_for_no_joints_is_held_to_none() -> None:
     torch.manual_seed(1)
     model = Mili(replace(TINY, body_features="mean")).train()
