@@ -25,6 +25,7 @@ def recipe(options: argparse.Namespace) -> Recipe:
         restoration=not options.no_restoration,
         contrastive=not options.no_contrastive,
         losses=LossSettings(suited_weights(options.model, tune=options.tune)),
+        stored=options.stored,
         score_threshold=options.score_threshold,
     )
 

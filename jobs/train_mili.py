@@ -43,6 +43,12 @@ def parser() -> Parser:
     add("--batch", type=int, default=8)
     add("--lr", type=float, default=6e-4, help="peak learning rate; the backbone has half of it")
     add("--frozen-stages", type=int, default=0, help="of the backbone; trains faster")
+    add(
+        "--stored",
+        type=int,
+        default=0,
+        help="stage body: keep RoIs of so many samples (0.2 MB each); --batch counts RoIs",
+    )
     add("--warmup", type=int, default=150, help="steps until the peak")
     add("--device", default="cpu", help="cpu, cuda[:n] or auto")
     add("--amp", choices=("none", "bf16"), default="none")

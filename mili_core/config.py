@@ -31,7 +31,7 @@ class ModelConfig:
         rpn_nms_iou, box_nms_iou: suppression thresholds.
         box_fc, box_fcs: width and number of the box head's fully connected layers.
         mask_channels, mask_convs: the mask head.
-        body_channels, body_convs, body_fc: the SMPL head.
+        body_channels, body_convs, body_fc: the SMPL head; with "joints" the convolutions are those of each level.
         body_features: what the SMPL head reads bodies from: "mean", one mean of the RoI (CRMH), or "joints", where each
             joint is, and what is there.
         body_margin: RoIs of the SMPL head are this many times as wide and high as the box.
@@ -68,7 +68,7 @@ class ModelConfig:
     mask_channels: int = 64
     mask_convs: int = 4
     body_channels: int = 64
-    body_convs: int = 3
+    body_convs: int = 2
     body_fc: int = 512
     body_features: BodyFeatures = "joints"
     body_margin: float = 1.15

@@ -28,6 +28,11 @@ from pipeline.plan.rows import Row
 from pipeline.regions import Regions, keep_inside
 from pipeline.types import Block, BoolArray, Float64Array, FrameRef
 
+NEAR_ENOUGH = 0.9
+"""At the last look, who is seen whole at this share of the least height gets no further block: it would show little."""
+SURE = 0.8
+"""Share of the median score; of people found at less, seven of ten were nobody (`tests/bench/bench_scene.py`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class GroundPlan:
@@ -134,29 +139,37 @@ def plan_frames(
     for members in scenes.values():
         ground = _fitted([people[number] for number in members], frames[members[0]])
         for number in members:
-            seen, boxes = looks[number].blocks, people[number].boxes
-            plans[number] = second_look(frames[number], ground, boxes, seen, settings, regions)
+            plans[number] = second_look(frames[number], ground, people[number], looks[number].blocks, settings, regions)
     return plans
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _People:
-    """(N, 4) boxes, frame px, and (N,) whether some block saw the person whole."""
+class People:
+    """N people found so far, each once.
+
+    Attributes:
+        boxes: (N, 4) frame px.
+        whole: (N,) some block saw the person whole.
+        sure: (N,) the score is about what scores of this frame are; who is less sure gets no block of their own.
+    """
 
     boxes: Float64Array
     whole: BoolArray
+    sure: BoolArray
 
 
-def _people(frame: FrameRef, looks: Looks, regions: Regions) -> _People:
+def _people(frame: FrameRef, looks: Looks, regions: Regions) -> People:
     """Gives the people found so far, each once, inside the regions.
 
     The merge's settings have no part in it, so that changing them leaves the plan as it is.
     """
     merged = keep_inside(merge(looks.views, looks.blocks, frame.window), regions)
-    return _People(merged.boxes_frame, ~merged.stitched)
+    scores = looks.views.scores[merged.chosen]
+    sure = scores >= SURE * np.median(scores) if len(scores) else np.zeros(0, dtype=np.bool_)
+    return People(merged.boxes_frame, ~merged.stitched, sure)
 
 
-def _fitted(people: Sequence[_People], frame: FrameRef) -> SceneGround:
+def _fitted(people: Sequence[People], frame: FrameRef) -> SceneGround:
     """Gives the ground that frames of one size share; nobody whose height is not sure has a part in it."""
     boxes = np.concatenate([each.boxes[each.whole] for each in people])
     return fit_scene(boxes, (frame.width, frame.height))
@@ -165,7 +178,7 @@ def _fitted(people: Sequence[_People], frame: FrameRef) -> SceneGround:
 def second_look(
     frame: FrameRef,
     ground: SceneGround,
-    boxes: Float64Array,
+    people: People,
     first: Sequence[Block],
     settings: PlanSettings,
     regions: Regions,
@@ -175,7 +188,7 @@ def second_look(
     Args:
         frame: the frame.
         ground: of its scene.
-        boxes: (N, 4) people of its first look.
+        people: of its first look.
         first: blocks of its first look.
         settings: of the plan.
         regions: blocks outside of them are left out.
@@ -190,10 +203,12 @@ def second_look(
         return GroundPlan(ground, rest=rest, reason=ground.fit.reason)
     rows = _restricted(ground_rows(ground, size, smallest_px, "G", first), regions)
     along = [*first, *(block for row in rows for block in row.blocks)]
-    residual = restrict(residuals(boxes, along, size, smallest_px, "P"), regions.roi, regions.exclude)
+    residual = restrict(
+        residuals(people.boxes[people.sure], along, size, smallest_px, "P"), regions.roi, regions.exclude
+    )
     if len(along) - len(first) + len(residual) >= len(rest):
         return GroundPlan(ground, rest=rest, reason="blocks along the ground would be no fewer than even ones")
-    whole = boxes[whole_people(boxes, *size)]
+    whole = people.boxes[whole_people(people.boxes, *size)]
     return GroundPlan(ground, rows, residual, predicted_coverage=held_share(whole, along, size, smallest_px))
 
 
@@ -212,7 +227,8 @@ def third_look(frame: FrameRef, plan: GroundPlan, looks: Looks, settings: PlanSe
     again = refit_scene(plan.ground, sure, size)
     rows = _restricted(ground_rows(again, size, smallest_px, "H", looks.blocks), regions) if again else ()
     along = [*looks.blocks, *(block for row in rows for block in row.blocks)]
-    residual = restrict(residuals(people.boxes, along, size, smallest_px, "Q"), regions.roi, regions.exclude)
+    late = residuals(people.boxes[people.sure], along, size, smallest_px, "Q", near_enough=NEAR_ENOUGH)
+    residual = restrict(late, regions.roi, regions.exclude)
     off = ground_off_share(plan.ground, sure, size)
     return Refit(again.fit if again else None, off, rows, residual)
 

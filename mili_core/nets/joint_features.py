@@ -1,9 +1,9 @@
 """What the SMPL head reads a body from: where each joint is in the RoI, and what the features say there.
 
-Each joint has a map of probabilities over the RoI's cells. Its mean place is the joint's (Sun et al., "Integral human
-pose regression", ECCV 2018); features averaged under the same map tell what is there (Choi et al., "Learning to
-estimate robust 3D human mesh from in-the-wild crowded scenes", CVPR 2022). Places in the image lift to 3D easily:
-from true places alone a small network finds rendered poses to within about 75 mm.
+An hourglass gives each joint a map of probabilities over the RoI's cells. Its mean place is the joint's (Sun et al.,
+"Integral human pose regression", ECCV 2018); features averaged under the same map tell what is there (Choi et al.,
+"Learning to estimate robust 3D human mesh from in-the-wild crowded scenes", CVPR 2022). Places in the image lift to 3D
+easily: from true places alone a small network finds rendered poses to within about 75 mm.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mili_core.nets.hourglass import Hourglass
+
 LOCAL = 16  # features read at each joint
-WHOLE = 128  # features of the whole RoI
 USUAL_PX = 55.0  # boxes of this side (root of the area) count as neither large nor small
 
 
@@ -38,31 +39,34 @@ class JointFeatures(nn.Module):
 
     Args:
         channels: of the RoI.
+        width: channels of the hourglass.
+        convs: its convolutions a level.
         joints: J.
         side: cells a side.
     """
 
     cells: Tensor
 
-    def __init__(self, channels: int, joints: int, side: int) -> None:
+    def __init__(self, channels: int, width: int, convs: int, joints: int, side: int) -> None:
         super().__init__()
-        self.maps = nn.Conv2d(channels, joints, 1)
-        self.local = nn.Conv2d(channels, LOCAL, 1)
-        self.whole = nn.Sequential(_halving(channels, channels), _halving(channels, WHOLE))
+        self.hourglass = Hourglass(channels, width, convs)
+        self.maps = nn.Conv2d(width, joints, 1)
+        self.local = nn.Conv2d(width, LOCAL, 1)
         middles = (torch.arange(side) + 0.5) / side
         rows, columns = torch.meshgrid(middles, middles, indexing="ij")
         self.register_buffer("cells", torch.stack((columns, rows), dim=-1).reshape(-1, 2), persistent=False)
-        self.width = joints * (2 + LOCAL + 1) + WHOLE + 2
+        self.width = joints * (2 + LOCAL + 1) + self.hourglass.whole_width + 2
 
     def forward(
-        self, features: Float[Tensor, "n c side side"], boxes: Float[Tensor, "n 4"]
+        self, rois: Float[Tensor, "n c side side"], boxes: Float[Tensor, "n 4"]
     ) -> tuple[Float[Tensor, "n width"], JointMaps]:
         """Returns one vector a person, and the maps.
 
         Args:
-            features: of the RoIs.
+            rois: their features.
             boxes: network px: a RoI alone does not say how wide a person is.
         """
+        features, whole = self.hourglass(rois)
         logits = self.maps(features).flatten(2).float()
         share, values = logits.softmax(dim=2), self.local(features).flatten(2).float()
         with torch.autocast(features.device.type, enabled=False):  # a place is finer than bfloat16 is
@@ -71,11 +75,7 @@ class JointFeatures(nn.Module):
         sureness = 0.1 * (logits.logsumexp(dim=2) - logits.mean(dim=2))
         sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1.0).log()
         shape = torch.stack((sides[:, 0] - sides[:, 1], sides.mean(dim=1) - math.log(USUAL_PX)), dim=1)
-        whole = self.whole(features).mean(dim=(2, 3)).float()
+        whole = whole.mean(dim=(2, 3)).float()
         return torch.cat((places.flatten(1), local.flatten(1), sureness, whole, shape), dim=1), JointMaps(
             logits, places
         )
-
-
-def _halving(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

@@ -43,8 +43,9 @@ class SmplHead(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.body_channels
-        self.convs = _trunk(config)
-        self.joints = JointFeatures(width, JOINTS, SIDE) if config.body_features == "joints" else None
+        looks = config.body_features == "joints"
+        self.convs = None if looks else _halving_convs(config)
+        self.joints = JointFeatures(config.fpn_channels, width, config.body_convs, JOINTS, SIDE) if looks else None
         state = POSE + BETAS + 3
         described = width if self.joints is None else self.joints.width
         self.fc1 = nn.Linear(described + state, config.body_fc)
@@ -70,11 +71,11 @@ class SmplHead(nn.Module):
         self, rois: Float[Tensor, "n c 14 14"], boxes: Float[Tensor, "n 4"]
     ) -> tuple[Float[Tensor, "n d"], JointMaps | None]:
         """Returns what refinement reads of each RoI, and where its joints are if the head looks for them."""
-        features = self.convs(rois)
-        if self.joints is None:
-            return features.mean(dim=(2, 3)), None
-        found: tuple[Tensor, JointMaps] = self.joints(features, boxes)
-        return found
+        if self.joints is not None:
+            found: tuple[Tensor, JointMaps] = self.joints(rois, boxes)
+            return found
+        assert self.convs is not None
+        return self.convs(rois).mean(dim=(2, 3)), None
 
     def refine(self, described: Float[Tensor, "n d"]) -> BodyState:
         """Returns the bodies that descriptions tell of, float32."""
@@ -87,13 +88,12 @@ class SmplHead(nn.Module):
         return BodyState(rot6d_to_matrix(pose.reshape(-1, JOINTS, 6)), betas, cam)
 
 
-def _trunk(config: ModelConfig) -> nn.Sequential:
-    """Returns the convolutions of a RoI; the last one halves it where only its mean is read."""
+def _halving_convs(config: ModelConfig) -> nn.Sequential:
+    """Returns the convolutions of a RoI whose mean is read; the last one halves it."""
     width, inputs = config.body_channels, config.fpn_channels
     layers: list[nn.Module] = []
     for number in range(config.body_convs):
-        halves = config.body_features == "mean" and number == config.body_convs - 1
-        stride = 2 if halves else 1
+        stride = 2 if number == config.body_convs - 1 else 1
         layers += [nn.Conv2d(inputs, width, 3, stride, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
         inputs = width
     return nn.Sequential(*layers)

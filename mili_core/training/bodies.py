@@ -112,31 +112,53 @@ def body_terms(
     """Gives the terms of the SMPL head, in float32 also under autocast; those of weight 0 are left out."""
     if len(examples.people) == 0:
         return LossTerms(keypoints=levels[0].sum() * 0.0)
-    features = model.body_rois(levels, examples.boxes, examples.image_index)
+    rois = model.body_rois(levels, examples.boxes, examples.image_index)
+    canvas = (batch.images.shape[3], batch.images.shape[2])
+    terms, state = head_terms(model, rois, examples, bodies, canvas, settings)
+    with torch.autocast(rois.device.type, enabled=False):
+        inside, order = _order_terms(state, examples, bodies, batch, settings)
+    return replace(terms, interpenetration=inside, depth_order=order)
+
+
+def head_terms(
+    model: Mili,
+    rois: Tensor,
+    examples: BodyExamples,
+    bodies: BodySupervision,
+    canvas: tuple[int, int],
+    settings: LossSettings,
+) -> tuple[LossTerms, BodyState]:
+    """Gives the terms that need no more than RoI features (N, C, 14, 14), and the bodies, in float32.
+
+    Args:
+        model: whose SMPL head is trained.
+        rois: features of the examples' boxes.
+        examples: N >= 1.
+        bodies: supervision.
+        canvas: width and height of the images, px.
+        settings: of the losses.
+    """
     with _steady_norms(model.smpl_head, len(examples.people)):
-        described, maps = model.smpl_head.describe(features, examples.boxes)
+        described, maps = model.smpl_head.describe(rois, examples.boxes)
         state = model.smpl_head.refine(described)
-    with torch.autocast(features.device.type, enabled=False):
-        terms = _terms(state, examples, bodies, batch, settings)
+    with torch.autocast(rois.device.type, enabled=False):
+        terms = _terms(state, examples, bodies, canvas, settings)
         if maps is None:
-            return terms
-        rois = widened(examples.boxes, model.config.body_margin)
-        places, weight = joint_places(examples.points, examples.posed, rois, examples.share)
-        return replace(
-            terms,
-            joint_maps=joint_map_loss(maps.logits, places, weight),
-            joint_places=joint_place_loss(maps.places, places, weight),
+            return terms, state
+        places, weight = joint_places(
+            examples.points, examples.posed, widened(examples.boxes, model.config.body_margin), examples.share
         )
+        maps_loss = joint_map_loss(maps.logits, places, weight)
+        return replace(terms, joint_maps=maps_loss, joint_places=joint_place_loss(maps.places, places, weight)), state
 
 
 def _terms(
-    state: BodyState, examples: BodyExamples, bodies: BodySupervision, batch: Batch, settings: LossSettings
+    state: BodyState, examples: BodyExamples, bodies: BodySupervision, canvas: tuple[int, int], settings: LossSettings
 ) -> LossTerms:
-    centre = (batch.images.shape[3] / 2, batch.images.shape[2] / 2)
-    transl = _translation(state.cam, examples.boxes, centre)
+    transl = _translation(state.cam, examples.boxes, canvas)
     joints = bodies.skinned.joints(state.betas, state.rotmats)
     points = torch.cat((bodies.skinned.keypoints17(state.betas, state.rotmats), joints), dim=1) + transl[:, None]
-    pixels = project(points, FOCAL_PX, centre)
+    pixels = project(points, FOCAL_PX, _centre(canvas))
 
     posed, share = examples.posed, examples.share[examples.posed]
     pose, betas = parameter_loss(
@@ -144,7 +166,6 @@ def _terms(
     )
     rot6d = matrix_to_rot6d(state.rotmats[~posed, 1:]).flatten(1)
     shapes = torch.square(state.betas[~posed])
-    interpenetration, depth_order = _order_terms(state, transl, examples, bodies, batch, settings)
     return LossTerms(
         keypoints=keypoint_loss(pixels, examples.points, examples.boxes),
         joints3d=joint3d_loss((joints - joints[:, :1])[posed], examples.joints3d_m[posed], share),
@@ -153,8 +174,6 @@ def _terms(
         betas=betas,
         prior=bodies.prior.loss(rot6d),
         shape_prior=shapes.sum() / max(shapes.numel(), 1),
-        interpenetration=interpenetration,
-        depth_order=depth_order,
     )
 
 
@@ -169,27 +188,22 @@ def _vertex_term(state: BodyState, examples: BodyExamples, bodies: BodySupervisi
 
 
 def _order_terms(
-    state: BodyState,
-    transl: Tensor,
-    examples: BodyExamples,
-    bodies: BodySupervision,
-    batch: Batch,
-    settings: LossSettings,
+    state: BodyState, examples: BodyExamples, bodies: BodySupervision, batch: Batch, settings: LossSettings
 ) -> tuple[Tensor | None, Tensor | None]:
     """Returns interpenetration and depth ordering, one RoI a person; None where the weight is 0."""
     weights = settings.weights
     if weights.interpenetration <= 0.0 and weights.depth_order <= 0.0:
         return None, None
+    canvas = (batch.images.shape[3], batch.images.shape[2])
     rows = _first_of_each(examples)
     image_index = examples.image_index[rows]
     vertices, _ = bodies.skinned(state.betas[rows], state.rotmats[rows])
-    vertices = vertices + transl[rows, None]
+    vertices = vertices + _translation(state.cam[rows], examples.boxes[rows], canvas)[:, None]
     inside = order = None
     if weights.interpenetration > 0.0:
         inside = interpenetration_loss(vertices, bodies.faces, image_index, settings.volume_cells)
     if weights.depth_order > 0.0:
-        centre = (batch.images.shape[3] / 2, batch.images.shape[2] / 2)
-        seen = torch.cat((project(vertices, FOCAL_PX, centre), vertices[..., 2:]), dim=2)
+        seen = torch.cat((project(vertices, FOCAL_PX, _centre(canvas)), vertices[..., 2:]), dim=2)
         pairs = zip(image_index.tolist(), examples.people[rows].tolist(), strict=True)
         masks = torch.stack([batch.targets[image].masks[person] for image, person in pairs])
         order = depth_order_loss(seen, bodies.faces, masks, image_index, settings.depth_stride)
@@ -235,8 +249,13 @@ def _jittered(boxes: Tensor) -> Tensor:
     return boxes + torch.randn(boxes.shape).to(boxes) * BOX_JITTER * sides
 
 
-def _translation(cam: Tensor, boxes: Tensor, centre: tuple[float, float]) -> Tensor:
-    """Returns translations (N, 3) on a canvas whose centre is `centre` instead of the network's own."""
+def _centre(canvas: tuple[int, int]) -> tuple[float, float]:
+    return canvas[0] / 2, canvas[1] / 2
+
+
+def _translation(cam: Tensor, boxes: Tensor, canvas: tuple[int, int]) -> Tensor:
+    """Returns translations (N, 3) on a canvas (width, height) instead of the network's own."""
+    centre = _centre(canvas)
     shift = boxes.new_tensor((NETWORK_WIDTH / 2 - centre[0], NETWORK_HEIGHT / 2 - centre[1]))
     cam = torch.cat((cam[:, :1].clamp(min=MIN_SCALE), cam[:, 1:]), dim=1)
     return translation_from_weak(cam, boxes + shift.repeat(2))

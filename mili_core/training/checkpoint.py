@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,7 @@ from mili_core.errors import ConfigError
 from mili_core.losses.settings import LossWeights
 from mili_core.losses.total import LossTerms
 from mili_core.nets.mili import Mili
-from mili_core.training.batch import Batch
-
-Amp = Literal["none", "bf16"]
+from mili_core.training.precision import Amp
 
 MANY = 99  # stages; more than any backbone has
 
@@ -29,7 +27,7 @@ class TrainSettings:
 
     Attributes:
         steps: batches in all; the schedule ends there.
-        batch: images a step.
+        batch: images a step; RoIs a step where these are stored.
         lr: peak learning rate of the new layers (AdamW).
         backbone_lr: peak learning rate of the pretrained backbone.
         body_lr: peak learning rate of the SMPL head.
@@ -64,17 +62,35 @@ class TrainSettings:
 
 
 @runtime_checkable
-class Trained(Protocol):
+class Lesson(Protocol):
+    """What one step learns from: a batch of images, or of stored RoIs."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Names of its parts, to name a batch that went wrong."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """Returns it on a device."""
+        ...
+
+
+LessonT = TypeVar("LessonT", bound=Lesson)
+LessonT_contra = TypeVar("LessonT_contra", bound=Lesson, contravariant=True)
+
+
+@runtime_checkable
+class Trained(Protocol[LessonT_contra]):
     """What a run minimises; `step.Objective` is one."""
 
     weights: LossWeights
     memory: nn.Module
 
-    def terms(self, model: Mili, batch: Batch) -> LossTerms:
+    def terms(self, model: Mili, batch: LessonT_contra) -> LossTerms:
         """Gives the terms of one batch."""
         ...
 
-    def to(self, device: torch.device) -> Trained:
+    def to(self, device: torch.device) -> Trained[LessonT_contra]:
         """Moves what it holds to a device."""
         ...
 
@@ -96,7 +112,9 @@ class TrainState:
     seconds: float = 0.0
 
 
-def start(model: Mili, objective: Trained, settings: TrainSettings, folder: Path, device: torch.device) -> TrainState:
+def start(
+    model: Mili, objective: Trained[LessonT], settings: TrainSettings, folder: Path, device: torch.device
+) -> TrainState:
     """Gives the state at the start of a run, or where its checkpoint left it.
 
     Args:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -16,10 +15,11 @@ from mili_core.errors import MiliError
 from mili_core.losses.total import LossTerms, total_loss
 from mili_core.nets.mili import Mili
 from mili_core.training.batch import Batch
-from mili_core.training.checkpoint import Amp, Trained, TrainSettings, TrainState, save, start
+from mili_core.training.checkpoint import Lesson, LessonT, Trained, TrainSettings, TrainState, save, start
 from mili_core.training.loader import SampleStream, batches
+from mili_core.training.precision import precision
 
-__all__ = ["DivergedError", "SampleStream", "TrainSettings", "freeze_norms", "train"]
+__all__ = ["DivergedError", "SampleStream", "TrainSettings", "freeze_norms", "train", "train_on"]
 
 
 class DivergedError(MiliError, ArithmeticError):
@@ -28,13 +28,42 @@ class DivergedError(MiliError, ArithmeticError):
 
 def train(
     model: Mili,
-    objective: Trained,
+    objective: Trained[Batch],
     samples: SampleStream,
     settings: TrainSettings,
     folder: Path,
     *,
     log: Callable[[str], None],
     device: torch.device | None = None,
+) -> dict[str, Tensor]:
+    """Trains the model on a stream of samples, `settings.batch` a step; see `train_on`.
+
+    Args:
+        model: with its initial weights.
+        objective: what is minimised.
+        samples: index i gives the i-th sample of an endless stream, the same at every run.
+        settings: length and pace.
+        folder: holds checkpoint.pt and log.jsonl.
+        log: takes one line of progress.
+        device: where to train; None means the CPU.
+    """
+    device = device or torch.device("cpu")
+
+    def lessons(step: int) -> Iterator[Batch]:
+        return batches(samples, settings, device, first=step * settings.batch)
+
+    return train_on(model, objective, lessons, settings, folder, log=log, device=device)
+
+
+def train_on(
+    model: Mili,
+    objective: Trained[LessonT],
+    lessons: Callable[[int], Iterator[LessonT]],
+    settings: TrainSettings,
+    folder: Path,
+    *,
+    log: Callable[[str], None],
+    device: torch.device,
 ) -> dict[str, Tensor]:
     """Trains the model and gives the averaged weights, on the CPU; continues a checkpoint in `folder` exactly.
 
@@ -43,24 +72,22 @@ def train(
     Args:
         model: with its initial weights (overwritten when a checkpoint exists).
         objective: what is minimised.
-        samples: index i gives the i-th sample of an endless stream, the same at every run.
+        lessons: given a step, all that follow from there, one a step, the same at every run.
         settings: length and pace; must equal those of the checkpoint.
         folder: holds checkpoint.pt and log.jsonl.
         log: takes one line of progress.
-        device: where to train; None means the CPU.
+        device: where to train.
 
     Raises:
         ConfigError: the checkpoint was made with other settings or another teacher.
         DivergedError: a loss or a gradient is not finite; names the batch.
     """
-    device = device or torch.device("cpu")
     state = start(model, objective, settings, folder, device)
     if state.step:
         log(f"resuming at step {state.step} of {settings.steps}")
-    loader = batches(samples, settings, device, first=state.step * settings.batch)
     started = time.monotonic() - state.seconds
-    for batch in loader:
-        terms = _step(state, objective, batch.to(device), settings)
+    for lesson in lessons(state.step):
+        terms = _step(state, objective, lesson.to(device), settings, device)
         state.seconds = time.monotonic() - started
         if state.step % settings.log_every == 0 or state.step == settings.steps:
             _report(folder, state, terms.values(objective.weights), log)
@@ -77,38 +104,36 @@ def freeze_norms(model: Mili) -> None:
             module.eval()
 
 
-def _step(state: TrainState, objective: Trained, batch: Batch, settings: TrainSettings) -> LossTerms:
+def _step(
+    state: TrainState, objective: Trained[LessonT], lesson: LessonT, settings: TrainSettings, device: torch.device
+) -> LossTerms:
     torch.manual_seed(settings.seed * 1_000_003 + state.step)  # sampling and dropout depend on the step alone
     freeze_norms(state.model)
     for group in state.optimiser.param_groups:
         group["lr"] = group["peak"] * _pace(state.step, settings)
-    with _precision(batch.images.device, settings.amp):
-        terms = objective.terms(state.model, batch)
+    with precision(device, settings.amp):
+        terms = objective.terms(state.model, lesson)
     total = total_loss(terms, objective.weights)
     if not torch.isfinite(total):
         bad = [name for name, value in terms.weighted(objective.weights).items() if not torch.isfinite(value)]
-        raise _diverged(f"loss is {total.item()} ({', '.join(bad)})", state, batch)
+        raise _diverged(f"loss is {total.item()} ({', '.join(bad)})", state, lesson)
     state.optimiser.zero_grad(set_to_none=True)
     if total.requires_grad:  # a batch may hold nothing that this stage learns from
         total.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
         if not torch.isfinite(norm):
-            raise _diverged(f"gradient is {norm.item()}", state, batch)
+            raise _diverged(f"gradient is {norm.item()}", state, lesson)
         state.optimiser.step()
     state.step += 1
     _average(state, settings)
     return terms
 
 
-def _diverged(what: str, state: TrainState, batch: Batch) -> DivergedError:
+def _diverged(what: str, state: TrainState, lesson: Lesson) -> DivergedError:
     return DivergedError(
-        f"{what} at step {state.step}, images {', '.join(batch.ids)}; the last checkpoint is intact: look at these "
+        f"{what} at step {state.step}, images {', '.join(lesson.ids)}; the last checkpoint is intact: look at these "
         "images, or go on in a new folder with a lower --lr"
     )
-
-
-def _precision(device: torch.device, amp: Amp) -> AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if amp == "bf16" else nullcontext()
 
 
 def _pace(step: int, settings: TrainSettings) -> float:

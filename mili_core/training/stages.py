@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import MILI_LITE, Branch, ModelConfig
@@ -21,9 +23,11 @@ from mili_core.losses.settings import LossSettings
 from mili_core.nets.mili import Mili
 from mili_core.training.bodies import BodySupervision
 from mili_core.training.initial import initial_model, known_poses, same_head, student_of
-from mili_core.training.loop import TrainSettings, train
+from mili_core.training.loop import SampleStream, TrainSettings, train, train_on
+from mili_core.training.roi_store import stored_rois
 from mili_core.training.sources import TrainingData, all_sources, box_sources, keypoint_sources, stream, with_renders
 from mili_core.training.step import Objective, Plan, Teacher
+from mili_core.training.stored_bodies import StoredBodies
 from mili_core.weights import read_weights, save_weights
 
 Stage = Literal["detection", "hr", "lr", "body"]
@@ -43,10 +47,12 @@ class Recipe:
         body: npz of the body to regress, None for the open body.
         mask_network, restoration, contrastive: False takes these parts out (the paper's Table 3).
         losses: weights and settings of the terms.
+        stored: of stage "body": the RoIs of this many samples are computed once and kept beside the checkpoint; a step
+            then takes RoIs, not images. 0 computes those of each step.
         score_threshold: stored in the weights.
 
     Raises:
-        ConfigError: "lr" without teacher, or a teacher elsewhere.
+        ConfigError: "lr" without teacher, a teacher elsewhere, or RoIs stored for another stage than "body".
     """
 
     stage: Stage
@@ -59,6 +65,7 @@ class Recipe:
     restoration: bool = True
     contrastive: bool = True
     losses: LossSettings = field(default_factory=LossSettings)
+    stored: int = 0
     score_threshold: float = 0.6
 
     def __post_init__(self) -> None:
@@ -66,6 +73,8 @@ class Recipe:
             raise ConfigError("stage lr needs --teacher, the weights that stage hr wrote")
         if self.stage != "lr" and self.teacher is not None:
             raise ConfigError(f"stage {self.stage} has no teacher; leave --teacher out")
+        if self.stored < 0 or (self.stored and self.stage != "body"):
+            raise ConfigError(f"--stored {self.stored} is not possible; give 1 or more, in stage body only")
 
     @property
     def trained_branch(self) -> Branch:
@@ -109,13 +118,17 @@ def train_stage(
         device: where to train; None means the CPU.
     """
     _keep_memory()
+    device = device or torch.device("cpu")
     model, teacher = _models(recipe, settings.seed)
     body = load_body(recipe.body)
     bodies = None if recipe.stage == "detection" else _supervision(model, recipe, body)
-    objective = Objective(recipe.plan, bodies, teacher)
-    averaged = train(
-        model, objective, _samples(recipe, data, settings.seed, body), settings, folder, log=log, device=device
-    )
+    samples = _samples(recipe, data, settings.seed, body)
+    if recipe.stored:
+        assert bodies is not None
+        averaged = _train_on_stored(recipe, data, model, bodies, samples, settings, folder, log=log, device=device)
+    else:
+        objective = Objective(recipe.plan, bodies, teacher)
+        averaged = train(model, objective, samples, settings, folder, log=log, device=device)
     model.cpu().load_state_dict(averaged)
     path = folder / "weights.safetensors"
     save_weights(
@@ -128,6 +141,29 @@ def train_stage(
         notes=_notes(recipe, data, settings, folder, teacher),
     )
     return path
+
+
+def _train_on_stored(
+    recipe: Recipe,
+    data: TrainingData,
+    model: Mili,
+    bodies: BodySupervision,
+    samples: SampleStream,
+    settings: TrainSettings,
+    folder: Path,
+    *,
+    log: Callable[[str], None],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Trains the SMPL head on RoIs that are computed first; returns the averaged weights."""
+    started_from = "" if recipe.initial is None else read_weights(recipe.initial).sha256
+    origin = json.dumps([started_from, recipe.branch, settings.seed, settings.amp, repr(data)])
+    objective = StoredBodies(recipe.losses, bodies, origin)
+    rois = stored_rois(
+        model, recipe.branch, samples, recipe.stored, settings, folder / "rois", origin=origin, log=log, device=device
+    )
+    lessons = partial(rois.from_step, settings=settings)
+    return train_on(model, objective, lessons, settings, folder, log=log, device=device)
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
@@ -181,6 +217,7 @@ def _notes(
         "twins": asdict(data.twins),
         "teacher_sha256": "" if teacher is None else teacher.sha256,
         "settings": asdict(settings),
+        "stored": recipe.stored,
         "seconds": _seconds(folder),
     }
 

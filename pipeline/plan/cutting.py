@@ -28,10 +28,16 @@ def cut_block(name: str, centre_x: float, top: float, scale: float, frame: tuple
     pixel, (level_width, level_height) = float(2**level), sizes[level]
     width = min(math.ceil(BLOCK_WIDTH / (scale * pixel) - 1e-6), level_width)
     height = min(math.ceil(BLOCK_HEIGHT / (scale * pixel) - 1e-6), level_height)
-    left = centre_x - BLOCK_WIDTH / (2.0 * scale)
-    x = max(0, min(math.floor(left / pixel), level_width - width))
-    y = max(0, min(math.floor(top / pixel), level_height - height))
+    x = _first_pixel(centre_x - BLOCK_WIDTH / (2.0 * scale), BLOCK_WIDTH / scale, frame[0], pixel, level_width - width)
+    y = _first_pixel(top, BLOCK_HEIGHT / scale, frame[1], pixel, level_height - height)
     grid = level_grid(level, x, y, width, height)
     window = grid.window
     owned = Window(window.x0, window.y0, min(window.x1, float(frame[0])), min(window.y1, float(frame[1])))
     return Block(name, level, grid, owned)
+
+
+def _first_pixel(start: float, length: float, end: float, pixel: float, last: int) -> int:
+    """Returns the level px where a window begins; one that reaches the frame's end ends in the level's last px."""
+    if start + length >= end - 1e-6:
+        return last
+    return max(0, min(math.floor(start / pixel), last))

@@ -138,12 +138,22 @@ def ground_rows(
 
 
 def residuals(
-    boxes_frame: Float64Array, there: Sequence[Block], frame: tuple[int, int], smallest_px: float, name: str
+    boxes_frame: Float64Array,
+    there: Sequence[Block],
+    frame: tuple[int, int],
+    smallest_px: float,
+    name: str,
+    *,
+    near_enough: float = 1.0,
 ) -> tuple[Block, ...]:
-    """Gives the blocks for people whom none of the blocks sees well; their order plays no part."""
+    """Gives the blocks for people whom none of the blocks sees well; their order plays no part.
+
+    Arguments are those of `residual_plan`.
+    """
     boxes = clip_to_frame(boxes_frame, *frame)
     boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
-    return residual_plan(boxes[order_by_place(boxes)], there, frame, smallest_px, name)
+    ordered = boxes[order_by_place(boxes)]
+    return residual_plan(ordered, there, frame, smallest_px, name, near_enough=near_enough)
 
 
 def held_share(boxes_frame: Float64Array, blocks: Sequence[Block], frame: tuple[int, int], smallest_px: float) -> float:

@@ -20,7 +20,13 @@ MOST_PEOPLE = 4000  # asked for at once; the greedy choice looks at all pairs
 
 
 def residual_plan(
-    boxes_frame: Float64Array, there: Sequence[Block], frame: tuple[int, int], smallest_px: float, name: str
+    boxes_frame: Float64Array,
+    there: Sequence[Block],
+    frame: tuple[int, int],
+    smallest_px: float,
+    name: str,
+    *,
+    near_enough: float = 1.0,
 ) -> tuple[Block, ...]:
     """Gives few blocks that, with those that are there, see every one of N people whole and tall enough.
 
@@ -33,8 +39,9 @@ def residual_plan(
         frame: (width, height), px.
         smallest_px: network px.
         name: what the ids begin with.
+        near_enough: share of the least height at which those who are seen whole get no block.
     """
-    waiting = boxes_frame[needy(boxes_frame, there, smallest_px)][:MOST_PEOPLE]
+    waiting = boxes_frame[needy(boxes_frame, there, smallest_px, near_enough)][:MOST_PEOPLE]
     candidates = [_around(box, frame, smallest_px) for box in waiting]
     sees = _sees(candidates, waiting, smallest_px, frame)
     left, chosen = sees.any(axis=0), []
@@ -46,10 +53,10 @@ def residual_plan(
     return tuple(Block(f"{name}-{k:03d}", block.level, block.grid, block.owned) for k, block in named)
 
 
-def needy(boxes_frame: Float64Array, there: Sequence[Block], smallest_px: float) -> BoolArray:
-    """Says for each of N people whether no block sees them well although one could."""
+def needy(boxes_frame: Float64Array, there: Sequence[Block], smallest_px: float, near_enough: float = 1.0) -> BoolArray:
+    """Says for each of N people whether no block sees them well, or nearly so, although one could."""
     tall_enough = (boxes_frame[:, 3] - boxes_frame[:, 1]) * MOST_ENLARGED >= smallest_px
-    return np.asarray(tall_enough & ~held(boxes_frame, there, smallest_px), dtype=np.bool_)
+    return np.asarray(tall_enough & ~held(boxes_frame, there, near_enough * smallest_px), dtype=np.bool_)
 
 
 def _around(box: Float64Array, frame: tuple[int, int], smallest_px: float) -> Block:

@@ -26,6 +26,7 @@ from pipeline.plan import coarse_plan, uniform_plan
 from pipeline.plan.coarse import COARSE_LEVEL
 from pipeline.plan.ground_plan import SceneGround, below_horizon, fit_scene, ground_rows, refit_scene, residuals
 from pipeline.plan.held import clip_to_frame, held, scales, windows
+from pipeline.planning import NEAR_ENOUGH
 from pipeline.types import Block, BoolArray, Float64Array
 
 PERSON = 1
@@ -168,7 +169,7 @@ def third_look(
     again = refit_scene(ground, boxes, size)
     if again:
         rows = [block for row in ground_rows(again, size, smallest_px, "H", before) for block in row.blocks]
-    return [*rows, *residuals(boxes, [*before, *rows], size, smallest_px, "Q")]
+    return [*rows, *residuals(boxes, [*before, *rows], size, smallest_px, "Q", near_enough=NEAR_ENOUGH)]
 
 
 def size_of(frame: RealFrame) -> tuple[int, int]:

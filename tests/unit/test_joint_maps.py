@@ -98,9 +98,17 @@ def test_map_loss_moves_the_mean_place_to_the_joint() -> None:
     assert float((share.sum(1) * middles).sum()) == pytest.approx(0.2, abs=0.02)
 
 
+class Seen(torch.nn.Module):
+    """An hourglass that gives what it is given."""
+
+    def forward(self, rois: Tensor) -> tuple[Tensor, Tensor]:
+        return rois, rois.new_zeros(len(rois), 12, 4, 4)
+
+
 def test_the_head_reads_x_along_columns_and_features_where_the_joint_is() -> None:
     torch.manual_seed(0)
-    head = JointFeatures(4, 2, SIDE).eval()
+    head = JointFeatures(4, 4, 1, 2, SIDE).eval()
+    head.hourglass = Seen()
     features = torch.zeros(1, 4, SIDE, SIDE)
     features[0, 1, 2, 11] = 50.0  # row 2, column 11
     torch.nn.init.zeros_(head.maps.weight)

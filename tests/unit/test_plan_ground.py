@@ -205,3 +205,13 @@ def test_blocks_above_the_horizon_are_left_out_unless_someone_was_seen_there() -
 def test_people_cut_by_the_frame_say_nothing_of_heights() -> None:
     boxes = np.array([[0, 5, 50, 100], [5, 5, 50, 100], [5, 5, 50, 8000], [11_990, 5, 11_999, 90]], dtype=np.float64)
     assert whole_people(boxes, *FRAME).tolist() == [False, True, False, False]
+
+
+def test_a_window_at_the_end_of_the_frame_holds_its_last_pixels() -> None:
+    """Level 2 of 5,171 px has 1,293 px; a window that begins between two of them shall not end before the frame."""
+    scale = 832.0 / 5020.0
+    block = cut_block("b", 5171.0 - 832.0 / scale / 2.0, 0.0, scale, (5171, 4000))
+    assert block.level == 2
+    assert block.grid.window.x1 >= 5171.0
+    low = cut_block("b", 2000.0, 4001.0 - 512.0 / scale, scale, (5171, 4001))
+    assert low.grid.window.y1 >= 4001.0

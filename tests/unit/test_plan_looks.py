@@ -15,7 +15,7 @@ from pipeline.looks import Looks
 from pipeline.plan import coarse_plan, uniform_plan
 from pipeline.planning import closer_look, first_look, plan_frames, third_look
 from pipeline.regions import Regions
-from pipeline.types import Block, Float64Array, FrameRef, SceneDetections
+from pipeline.types import Block, Float64Array, FrameRef, PixelGrid, SceneDetections, Window
 
 WIDTH, HEIGHT = 12_000, 8000
 EVERYWHERE = Regions(None, None)
@@ -115,3 +115,22 @@ def test_who_turns_up_off_the_line_gets_a_late_block() -> None:
     late = third_look(frame(0), plan, looked(np.concatenate([people(), child]), blocks), settings, EVERYWHERE)
     assert late.rows == ()
     assert len(late.residual) == 1
+
+
+def test_at_the_last_look_who_is_seen_nearly_well_or_hardly_believed_gets_no_block() -> None:
+    settings, child = PlanSettings(), np.array([[6000.0, 7440.0, 6025.0, 7500.0]])
+    (plan,) = plan_frames([frame(0)], [looked(people())], settings, EVERYWHERE)
+    assert plan is not None
+    blocks = (*coarse_plan(WIDTH, HEIGHT), *plan.blocks)
+    all_of_them = np.concatenate([people(), child])
+
+    def late(seen: Looks) -> int:
+        return len(third_look(frame(0), plan, seen, settings, EVERYWHERE).residual)
+
+    doubtful = looked(all_of_them, blocks)
+    doubtful.views.scores[-1] = 0.7 * float(np.median(doubtful.views.scores))
+    near = np.array([[6000.0, 7440.0, 6025.0, 7440.0 + 0.92 * 64.0]])
+    near_block = Block("near", 0, PixelGrid(Window(5800.0, 7200.0, 6632.0, 7712.0), 832, 512), Window(0, 0, 1, 1))
+    assert late(looked(all_of_them, blocks)) == late(looked(np.concatenate([people(), near]), blocks)) == 1
+    assert late(doubtful) == 0
+    assert late(looked(np.concatenate([people(), near]), (*blocks, near_block))) == 0

@@ -204,10 +204,10 @@ def test_norms_of_the_smpl_head_learn_from_eight_rois_on() -> None:
     for images, learns in (((2, 5, 8), False), ((2, 5, 8, 11), True)):
         model = fresh()
         freeze_norms(model)
-        before = model.smpl_head.convs[1].running_mean.clone()
+        before = model.smpl_head.joints.hourglass.down[0][1].running_mean.clone()
         Objective(Plan("lr", "body"), supervision()).terms(model, some(*images))
-        assert bool((model.smpl_head.convs[1].running_mean != before).any()) is learns
-        assert model.smpl_head.convs[1].training
+        assert bool((model.smpl_head.joints.hourglass.down[0][1].running_mean != before).any()) is learns
+        assert model.smpl_head.joints.hourglass.down[0][1].training
 
 
 def test_the_tune_stage_adds_interpenetration_and_order() -> None:

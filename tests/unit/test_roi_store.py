@@ -1,0 +1,146 @@
+"""Stored RoIs: computed once, the same as those computed at each step, resumed, and refused where they do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from toy_training import SETTINGS, ToyStream, fresh, lively, quiet, supervision
+
+from mili_core.errors import ConfigError
+from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings
+from mili_core.nets.mili import Mili
+from mili_core.training import roi_store
+from mili_core.training.assign import Sampling
+from mili_core.training.batch import collate, normalise
+from mili_core.training.bodies import body_examples, body_terms
+from mili_core.training.loop import DivergedError, train_on
+from mili_core.training.roi_store import StoredRois, stored_rois
+from mili_core.training.stages import Recipe
+from mili_core.training.stored_bodies import StoredBodies
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roi_store, "PART", 4)
+    monkeypatch.setattr(roi_store, "VIEW_BATCH", 2)
+
+
+def store(folder: Path, count: int = 8, *, origin: str = "toy", model: Mili | None = None) -> StoredRois:
+    return stored_rois(
+        model or lively(), "lr", ToyStream(), count, SETTINGS, folder, origin=origin, log=quiet, device=CPU
+    )
+
+
+def objective(origin: str = "toy") -> StoredBodies:
+    return StoredBodies(LossSettings(), supervision(), origin)
+
+
+def test_what_is_stored_is_what_a_step_would_compute(tmp_path: Path) -> None:
+    model, rois = lively(), store(tmp_path, 4)
+    batch = collate([ToyStream()[index] for index in (0, 1)])
+    rows = slice(0, int((rois.examples.image_index[1:] < rois.examples.image_index[:-1]).nonzero()[0]) + 1)
+    examples = type(rois.examples)(**{name: getattr(rois.examples, name)[rows] for name in roi_store.COLUMNS})
+    with torch.no_grad():
+        levels = model.features(normalise(batch, model.config.pixel_mean, model.config.pixel_std), "lr")
+        expected = body_terms(model, levels, examples, supervision(), batch, LossSettings())
+        found = objective().terms(model, replace(rois, rois=rois.rois[rows], examples=examples))
+    assert rois.canvas == (96, 64)
+    assert found.joints3d is not None
+    assert expected.joints3d is not None
+    torch.testing.assert_close(found.joints3d, expected.joints3d, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(found.keypoints, expected.keypoints, rtol=1e-3, atol=1e-4)
+
+
+def test_everybody_is_looked_at(tmp_path: Path) -> None:
+    rois = store(tmp_path, 4)
+    batches = [collate([ToyStream()[index] for index in pair]) for pair in ((0, 1), (2, 3))]
+    alone = sum(len(body_examples(batch, None, Sampling()).people) for batch in batches)
+    assert len(rois.rois) >= alone > 0  # proposals add to the true boxes
+    assert bool(rois.examples.posed.any())
+    assert not bool(rois.examples.posed.all())
+
+
+def test_parts_that_are_there_are_kept_and_more_are_added(tmp_path: Path) -> None:
+    store(tmp_path / "parts", 4)
+    first = (tmp_path / "parts" / "part-00000.safetensors").stat().st_mtime_ns
+    longer = store(tmp_path / "parts", 7)  # rounded up to two parts
+    assert (tmp_path / "parts" / "part-00000.safetensors").stat().st_mtime_ns == first
+    whole = store(tmp_path / "whole", 8)
+    torch.testing.assert_close(longer.rois, whole.rois, rtol=0, atol=0)
+    torch.testing.assert_close(longer.examples.boxes, whole.examples.boxes, rtol=0, atol=0)
+
+
+def test_parts_of_another_origin_or_cut_short_are_refused(tmp_path: Path) -> None:
+    store(tmp_path, 4)
+    with pytest.raises(ConfigError, match=r"part-00000.*another model, data or settings"):
+        store(tmp_path, 4, origin="of another")
+    part = tmp_path / "part-00000.safetensors"
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(ConfigError, match=r"part-00000.*remove it"):
+        store(tmp_path, 4)
+
+
+def test_the_head_alone_learns_and_continues_exactly(tmp_path: Path) -> None:
+    rois = store(tmp_path / "rois")
+
+    def run(name: str, log: object = quiet) -> dict[str, torch.Tensor]:
+        return train_on(
+            fresh(),
+            objective(),
+            lambda step: rois.from_step(step, SETTINGS),
+            SETTINGS,
+            tmp_path / name,
+            log=log,  # type: ignore[arg-type]
+            device=CPU,
+        )
+
+    def stop_at_three(line: str) -> None:
+        if line.startswith("step 3"):
+            raise KeyboardInterrupt
+
+    whole, start = run("whole"), fresh().state_dict()
+    moved = {name.partition(".")[0] for name, value in whole.items() if not torch.equal(value, start[name])}
+    assert moved == {"smpl_head"}
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", stop_at_three)
+    for name, value in run("parts").items():
+        torch.testing.assert_close(value, whole[name], rtol=0, atol=0, msg=name)
+    with pytest.raises(ConfigError, match="stored RoIs"):
+        train_on(
+            fresh(),
+            objective("of another"),
+            lambda step: rois.from_step(step, SETTINGS),
+            SETTINGS,
+            tmp_path / "whole",
+            log=quiet,
+            device=CPU,
+        )
+
+
+def test_a_loss_that_is_not_finite_names_the_rois(tmp_path: Path) -> None:
+    rois = store(tmp_path / "rois", 4)
+    rois.examples.points.fill_(float("nan"))
+    with pytest.raises(DivergedError, match=r"RoI \d+, RoI \d+"):
+        train_on(
+            fresh(),
+            objective(),
+            lambda step: rois.from_step(step, SETTINGS),
+            SETTINGS,
+            tmp_path / "run",
+            log=quiet,
+            device=CPU,
+        )
+
+
+def test_what_stored_rois_cannot_do_is_said() -> None:
+    with pytest.raises(ConfigError, match="no masks"):
+        StoredBodies(LossSettings(TUNE_WEIGHTS), supervision(), "toy")
+    with pytest.raises(ConfigError, match="stage body only"):
+        Recipe(stage="hr", stored=8)
+    with pytest.raises(ConfigError, match="1 or more"):
+        Recipe(stage="body", stored=-1)
