@@ -56,9 +56,7 @@ def _photos(options: argparse.Namespace) -> list[str]:
 
     photos = islice(CocoPhotos(options.data, options.split, keep_encoded=False), options.limit)
     predictor = load_model(model_settings(options, score_threshold=LEAST_SCORE), options.device)
-    has_masks = options.branch != "hr" and options.compat is None
-    masks = has_masks and find_spec("pycocotools") is not None
-    figures = evaluate_photos(predictor, photos, options.score, masks=masks)
+    figures = evaluate_photos(predictor, photos, options.score, masks=find_spec("pycocotools") is not None)
     return [to_json(figures)] if options.json else photo_lines(figures)
 
 

@@ -27,7 +27,8 @@ class PhotoMetrics:
 
     Attributes:
         boxes: detection figures.
-        mask_ap50: average precision of outlines at IoU .5 on photos where each person has one; NaN if there are none.
+        mask_ap50: average precision of outlines at IoU .5 on photos where each person has one; NaN if there are none,
+            or if the model finds people without outlines.
         limb_ap50: average precision at OKS .5 over the twelve limb joints that COCO and SMPL share (not COCO's own
             keypoint figure: it has no face points), on photos with keypoints; NaN if there are none.
     """
@@ -87,6 +88,8 @@ def photo_metrics(
         [TrueBoxes(truth.boxes_xyxy, truth.ignore_boxes_xyxy) for truth in truths],
         score_threshold,
     )
+    people = [one for one in found if len(one.scores)]
+    masks = masks and (not people or any(one.masks is not None for one in people))
     outlined = [(one, truth) for one, truth in pairs if masks and None not in truth.polygons]
     posed = [(one, truth) for one, truth in pairs if (truth.keypoints[..., 2] > 0).any()]
     return PhotoMetrics(

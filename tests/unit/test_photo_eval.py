@@ -170,8 +170,11 @@ def test_wrong_limbs_and_missing_masks_cost() -> None:
     no_masks = detections(truth.boxes_xyxy, [0.9, 0.8])
     figures = photo_metrics([no_masks], [truth], 0.5)
     assert figures.boxes.ap50 == 1.0
-    assert figures.mask_ap50 == 0.0
+    assert np.isnan(figures.mask_ap50)  # a model without outlines: nothing to measure
     assert figures.limb_ap50 == 0.0
+    outlined = detections(truth.boxes_xyxy, [0.9, 0.8], np.ones((2, 28, 28), np.float32))
+    half = photo_metrics([outlined, no_masks], [truth, truth], 0.5)
+    assert half.mask_ap50 == pytest.approx(0.5, abs=0.01)
 
 
 def test_report_says_what_was_measured() -> None:
