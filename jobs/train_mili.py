@@ -2,8 +2,9 @@
 
 The shipped weights come out of three runs, each with its own --output: `--stage hr` (all heads on sharp images),
 `--stage lr --teacher HR_WEIGHTS` (masks and restoration, on low-resolution twins, guided by the first) and
-`--stage body --branch lr --initial LR_WEIGHTS` (the SMPL head alone). Render samples ahead with
-`python -m mili_core.training.shards` and name them with --shards, or training waits for the renderer.
+`--stage body --branch lr --initial LR_WEIGHTS --stored 16384 --batch 128` (the SMPL head alone, on RoIs that are
+computed once). Render samples ahead with `python -m mili_core.training.shards` and name them with --shards, or training
+waits for the renderer.
 """
 
 from __future__ import annotations

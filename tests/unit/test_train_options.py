@@ -12,7 +12,7 @@ from jobs.train_mili import parser
 
 NEEDED = ["--photos", "p", "--output", "o", "--stage", "hr"]
 OF_THE_JOB = {"help", "debug", "output", "device", "threads"}
-FLAGS = [action for action in parser()._actions if action.dest not in {*OF_THE_JOB, "teacher"}]
+FLAGS = [action for action in parser()._actions if action.dest not in {*OF_THE_JOB, "teacher", "stored"}]
 
 
 def settings(*arguments: str) -> tuple[object, ...]:
@@ -47,3 +47,5 @@ def test_values_arrive_where_they_belong() -> None:
     assert (how.lr, how.backbone_lr, how.body_lr) == (2e-4, 1e-4, 1e-4)  # type: ignore[attr-defined]
     student, *_ = settings("--stage", "lr", "--teacher", "t")
     assert student.teacher == Path("t")  # type: ignore[attr-defined]
+    head, *_ = settings("--stage", "body", "--stored", "99")
+    assert head.stored == 99  # type: ignore[attr-defined]
