@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +70,7 @@ class Lesson(Protocol):
         """Names of its parts, to name a batch that went wrong."""
         ...
 
-    def to(self, device: torch.device) -> Self:
+    def to(self: LessonT, device: torch.device) -> LessonT:  # noqa: PYI019 - beartype takes no Self here
         """Returns it on a device."""
         ...
 
