@@ -1,6 +1,8 @@
 """Draws what a training's log says of its losses.
 
 python tests/bench/draw_training.py --run DIR --output PICTURE
+
+A panel each for detection and bodies; what the stage did not train is left out.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ PANELS = {
     "detection": ("objectness", "person", "box"),
     "bodies": ("joint_maps", "joints3d", "pose"),
 }
-LABELS = tuple(" | ".join(names) for names in zip(*PANELS.values(), strict=True))  # one legend for both panels
 TICKS = (100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
 
@@ -36,16 +37,20 @@ def main() -> int:
         return 2
     last = next((tick for tick in TICKS if tick >= rows[-1]["step"]), TICKS[-1])
     ticks = [tick for tick in TICKS if tick <= last]
-    chart = draw_chart([panel(title, names, points) for title, names in PANELS.items()], "step", ticks)
+    trained = {title: names for title, names in PANELS.items() if any(row[name] for row in rows for name in names)}
+    labels = [" | ".join(names) for names in zip(*trained.values(), strict=True)]  # one legend for all panels
+    chart = draw_chart([panel(title, names, labels, points) for title, names in trained.items()], "step", ticks)
     cv2.imwrite(str(options.output), cv2.cvtColor(chart, cv2.COLOR_RGB2BGR))
     return 0
 
 
-def panel(title: str, names: Sequence[str], points: Sequence[Sequence[dict[str, float]]]) -> Panel:
+def panel(
+    title: str, names: Sequence[str], labels: Sequence[str], points: Sequence[Sequence[dict[str, float]]]
+) -> Panel:
     steps = [fmean(row["step"] for row in part) for part in points]
     curves = [
         Curve(label, steps, [fmean(row[name] for row in part) for part in points])
-        for label, name in zip(LABELS, names, strict=True)
+        for label, name in zip(labels, names, strict=True)
     ]
     return Panel(f"{title}, weighted losses", curves)
 
