@@ -44,6 +44,10 @@ def pick(
     return np.array([-1 if k < 0 or lost[k] else k for k in picks.view], dtype=np.int64)
 
 
+CHAIN = 4  # groups that may have to move, one for another; crowds of alike people need three
+TRIES = 300  # views tried to make room for one group: identical boxes by the thousand have no solution
+
+
 class _Picks:
     """The picks so far: at every moment no two of them are rivals."""
 
@@ -52,6 +56,8 @@ class _Picks:
         self.view = [-1] * len(candidates)
         self._group = group
         self._rivals = rivals
+        self._moves: list[tuple[int, int]] = []  # group and earlier view, to be taken back
+        self._tries = 0
 
     def taken(self) -> Int64Array:
         """(K,) the views picked so far."""
@@ -60,31 +66,50 @@ class _Picks:
     def settle(self, groups: Int64Array) -> None:
         """Picks for `groups`, those with many candidates first."""
         for g in sorted(groups.tolist(), key=lambda g: (-len(self.candidates[g]), g)):
-            free = (k for k in self.candidates[g] if not self._hindrances(k))
-            self.view[g] = next(free, -1)
-            if self.view[g] < 0:
-                self._make_room(g)
+            self._tries = TRIES
+            if not self._take_free(g):
+                self._make_room(g, frozenset())
+            self._moves.clear()
 
     def _hindrances(self, k: int) -> list[int]:
         """Gives the groups whose pick is a rival of view k."""
         groups = {int(self._group[other]) for other in self._rivals.get(k, ())}
         return sorted(g for g in groups if self.view[g] in self._rivals[k])
 
-    def _make_room(self, g: int) -> None:
-        """Picks the first view of g whose hindrances can all move to another view; leaves all as it is if none."""
+    def _take_free(self, g: int) -> bool:
+        """Picks the best view of g that has no rival among the picks, if there is one."""
+        k = next((k for k in self.candidates[g] if not self._hindrances(k)), -1)
+        self._move(g, k)
+        return k >= 0
+
+    def _make_room(self, g: int, moved: frozenset[int]) -> bool:
+        """Picks the first view of g whose hindrances can all move to other views; leaves all as it is if none.
+
+        A hindrance may have to make room in turn, through up to CHAIN groups; `moved` are those on the way here.
+        """
+        moved = moved | {g}
         for k in self.candidates[g]:
             hindrances = self._hindrances(k)
-            before = [self.view[h] for h in hindrances]
-            self.view[g] = k
+            self._tries -= 1
+            if moved.intersection(hindrances) or self._tries < 0:
+                continue
+            mark = len(self._moves)
+            self._move(g, k)
             for h in hindrances:
-                self.view[h] = -1
-            for h in hindrances:
-                self.view[h] = next((v for v in self.candidates[h] if not self._hindrances(v)), -1)
-            if all(self.view[h] >= 0 for h in hindrances):
-                return
-            for h, view in zip(hindrances, before, strict=True):
-                self.view[h] = view
-        self.view[g] = -1
+                self._move(h, -1)
+            if all(self._take_free(h) or (len(moved) < CHAIN and self._make_room(h, moved)) for h in hindrances):
+                return True
+            self._take_back(mark)
+        return False
+
+    def _move(self, g: int, view: int) -> None:
+        self._moves.append((g, self.view[g]))
+        self.view[g] = view
+
+    def _take_back(self, mark: int) -> None:
+        while len(self._moves) > mark:
+            g, view = self._moves.pop()
+            self.view[g] = view
 
 
 def _members(group: Int64Array, order: Int64Array) -> list[list[int]]:
