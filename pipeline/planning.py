@@ -22,12 +22,15 @@ from pipeline.plan.ground_plan import (
     held_share,
     refit_scene,
     residuals,
+    rows_have_room,
     whole_people,
 )
 from pipeline.plan.rows import Row
 from pipeline.regions import Regions, keep_inside
 from pipeline.types import Block, BoolArray, Float64Array, FrameRef
 
+LEAST_COVERAGE = 0.6
+"""Share of what even blocks see well that rows see, too, at least; a strongly rolled camera leaves no room for rows."""
 NEAR_ENOUGH = 0.9
 """At the last look, who is seen whole at this share of the least height gets no further block: it would show little."""
 SURE = 0.8
@@ -201,6 +204,8 @@ def second_look(
     rest = tuple(block for block in even if block.id not in seen)
     if not ground.fit.lines:
         return GroundPlan(ground, rest=rest, reason=ground.fit.reason)
+    if not rows_have_room(ground, size, smallest_px):
+        return GroundPlan(ground, rest=rest, reason="the camera is rolled too far for rows along the ground")
     rows = _restricted(ground_rows(ground, size, smallest_px, "G", first), regions)
     along = [*first, *(block for row in rows for block in row.blocks)]
     residual = restrict(
@@ -209,7 +214,12 @@ def second_look(
     if len(along) - len(first) + len(residual) >= len(rest):
         return GroundPlan(ground, rest=rest, reason="blocks along the ground would be no fewer than even ones")
     whole = people.boxes[whole_people(people.boxes, *size)]
-    return GroundPlan(ground, rows, residual, predicted_coverage=held_share(whole, along, size, smallest_px))
+    predicted = held_share(whole, along, size, smallest_px)
+    if predicted < LEAST_COVERAGE * held_share(whole, even, size, smallest_px):
+        return GroundPlan(
+            ground, rest=rest, reason=f"rows along the ground would see only {predicted:.0%} of those found well"
+        )
+    return GroundPlan(ground, rows, residual, predicted_coverage=predicted)
 
 
 def third_look(frame: FrameRef, plan: GroundPlan, looks: Looks, settings: PlanSettings, regions: Regions) -> Refit:

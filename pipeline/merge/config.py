@@ -90,8 +90,8 @@ class MergeConfig:
         doubt_least_share: share of a box's area from which a person inside it may be what the box really shows;
             smaller ones stand in front of somebody.
         doubt_most_share: the same at most; larger ones are the same person, drawn a little smaller.
-        doubt_share: doubts a belief. Blocks that show people small take groups for people more often than blocks that
-            show them large, and they are as many, so half the beliefs are enough.
+        doubt_share: doubts a belief that are needed. With less than 1 a few blocks that missed a person undo those
+            that saw them whole.
     """
 
     cut_margin_px: float = 2.5
@@ -136,7 +136,7 @@ class MergeConfig:
     doubt_shown: float = 0.5
     doubt_least_share: float = 0.05
     doubt_most_share: float = 0.75
-    doubt_share: float = 0.5
+    doubt_share: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

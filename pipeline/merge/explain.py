@@ -98,8 +98,8 @@ def doubted(views: Views, group: Int64Array, people: People, config: MergeConfig
     A detector that takes several people for one reports a box around them, and one that reports a person twice a box
     beside the first. Other blocks show the same place and report only the people themselves. A block that shows half
     of the box or more believes it if it reports it, and otherwise doubts it once for each of these people whom it
-    reports. A box around others is nobody if at least two people inside it doubt it and one of them twice, and half
-    as often as it is believed; a box beside a person, if that person is believed more often than the box is, and
+    reports. A box around others is nobody if at least two people inside it doubt it and one of them twice, and as
+    often as it is believed; a box beside a person, if that person is believed more often than the box is, and
     doubts it more often.
 
     Where every person has a single view nobody is doubted twice by one person: what is kept once is kept again.

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.ground import GroundFit, HeightLine, feet_of, fit_ground, off_share, on_line
 from pipeline.plan.held import clip_to_frame, held, windows
 from pipeline.plan.residual import order_by_place, residual_plan
-from pipeline.plan.rows import Reach, Row, row_plan
+from pipeline.plan.rows import Reach, Row, has_room, row_plan
 from pipeline.types import Block, BoolArray, Float64Array
 
 FARTHEST_PEOPLE = 6
@@ -48,10 +48,11 @@ class SceneGround:
 
 
 def whole_people(boxes_frame: Float64Array, width: int, height: int) -> BoolArray:
-    """Says for each of N boxes whether it is clear of the frame's edges."""
+    """Says for each of N boxes whether it is a box, and clear of the frame's edges."""
     low = (boxes_frame[:, :2] > EDGE_PX).all(axis=1)
     high = (boxes_frame[:, 2:] < np.array([width, height], dtype=np.float64) - EDGE_PX).all(axis=1)
-    return np.asarray(low & high, dtype=np.bool_)
+    real = (boxes_frame[:, 2:] > boxes_frame[:, :2]).all(axis=1)
+    return np.asarray(low & high & real, dtype=np.bool_)
 
 
 def fit_scene(boxes_frame: Float64Array, frame: tuple[int, int]) -> SceneGround:
@@ -122,6 +123,12 @@ def ground_off_share(ground: SceneGround, boxes_frame: Float64Array, frame: tupl
     """Gives the share of N people, those at the frame's edges left aside, who are on none of the lines."""
     boxes = boxes_frame[whole_people(boxes_frame, *frame)]
     return off_share(ground.fit.lines, feet_of(boxes), boxes[:, 3] - boxes[:, 1])
+
+
+def rows_have_room(ground: SceneGround, frame: tuple[int, int], smallest_px: float) -> bool:
+    """Says whether rows can follow every line of a scene."""
+    lines = zip(ground.fit.lines, ground.reaches, strict=True)
+    return all(has_room(line, reach, frame, smallest_px) for line, reach in lines)
 
 
 def ground_rows(

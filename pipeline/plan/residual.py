@@ -16,7 +16,7 @@ MARGIN_PX = 8.0
 GOAL = 1.3
 """A block's scale makes its person so many times the least height: tall enough for certain, and the window stays large
 enough to take in those around."""
-MOST_PEOPLE = 4000  # asked for at once; the greedy choice looks at all pairs
+AT_ONCE = 1000  # people whom blocks are chosen for together; the greedy choice looks at all pairs
 
 
 def residual_plan(
@@ -41,16 +41,25 @@ def residual_plan(
         name: what the ids begin with.
         near_enough: share of the least height at which those who are seen whole get no block.
     """
-    waiting = boxes_frame[needy(boxes_frame, there, smallest_px, near_enough)][:MOST_PEOPLE]
-    candidates = [_around(box, frame, smallest_px) for box in waiting]
-    sees = _sees(candidates, waiting, smallest_px, frame)
+    waiting = boxes_frame[needy(boxes_frame, there, smallest_px, near_enough)]
+    chosen: list[Block] = []
+    for start in range(0, len(waiting), AT_ONCE):
+        few = waiting[start : start + AT_ONCE]
+        chosen += _around_all(few[~_sees(chosen, few, smallest_px, frame).any(axis=0)], frame, smallest_px)
+    named = enumerate(chosen)
+    return tuple(Block(f"{name}-{k:03d}", block.level, block.grid, block.owned) for k, block in named)
+
+
+def _around_all(boxes: Float64Array, frame: tuple[int, int], smallest_px: float) -> list[Block]:
+    """Gives few blocks that see each of N people who can be seen."""
+    candidates = [_around(box, frame, smallest_px) for box in boxes]
+    sees = _sees(candidates, boxes, smallest_px, frame)
     left, chosen = sees.any(axis=0), []
     while left.any():
         best = int(np.argmax((sees & left).sum(axis=1)))
         chosen.append(candidates[best])
         left &= ~sees[best]
-    named = enumerate(chosen)
-    return tuple(Block(f"{name}-{k:03d}", block.level, block.grid, block.owned) for k, block in named)
+    return chosen
 
 
 def needy(boxes_frame: Float64Array, there: Sequence[Block], smallest_px: float, near_enough: float = 1.0) -> BoolArray:

@@ -104,6 +104,16 @@ def row_plan(
     return tuple(rows)
 
 
+def has_room(line: HeightLine, reach: Reach, frame: tuple[int, int], smallest_px: float) -> bool:
+    """Says whether rows can follow a line: a camera rolled too far shows near and far people side by side.
+
+    Arguments are those of `row_plan`. True also where the reach holds nobody tall enough.
+    """
+    far, near = (float(line.heights(np.array([[reach.at_x, y]]))[0]) for y in (reach.far_y, reach.near_y))
+    wanted = reach.far_y < reach.near_y and max(far, near) >= smallest_px / MOST_ENLARGED
+    return not wanted or next(_bands(line, reach, frame, smallest_px), None) is not None
+
+
 def _bands(
     line: HeightLine, reach: Reach, frame: tuple[int, int], smallest_px: float
 ) -> Iterator[tuple[float, float, float]]:

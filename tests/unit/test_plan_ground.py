@@ -215,3 +215,17 @@ def test_a_window_at_the_end_of_the_frame_holds_its_last_pixels() -> None:
     assert block.grid.window.x1 >= 5171.0
     low = cut_block("b", 2000.0, 4001.0 - 512.0 / scale, scale, (5171, 4001))
     assert low.grid.window.y1 >= 4001.0
+
+
+def test_no_side_of_the_frame_is_left_out_when_thousands_wait() -> None:
+    rng = np.random.default_rng(0)
+    feet = np.sort(rng.uniform((100, 100), (11_900, 7900), (2500, 2)), axis=0)
+    feet[:, 1] = rng.permutation(feet[:, 1])
+    boxes = np.stack([feet[:, 0] - 10.0, feet[:, 1] - 50.0, feet[:, 0] + 10.0, feet[:, 1]], axis=1)
+    assert held(boxes, residual_plan(boxes, (), FRAME, 64.0, "P"), 64.0).all()
+
+
+def test_an_inverted_box_does_not_spoil_the_ground() -> None:
+    boxes = people(np.random.default_rng(3), 200)
+    odd = np.concatenate([boxes, boxes[:1, [2, 3, 0, 1]]])
+    assert fit_scene(odd, FRAME) == fit_scene(boxes, FRAME)

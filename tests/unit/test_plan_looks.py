@@ -134,3 +134,23 @@ def test_at_the_last_look_who_is_seen_nearly_well_or_hardly_believed_gets_no_blo
     assert late(looked(all_of_them, blocks)) == late(looked(np.concatenate([people(), near]), blocks)) == 1
     assert late(doubtful) == 0
     assert late(looked(np.concatenate([people(), near]), (*blocks, near_block))) == 0
+
+
+def rolled(degrees: float, count: int = 400) -> Float64Array:
+    """People on a ground that a rolled camera sees."""
+    rng, slope = np.random.default_rng(0), np.tan(np.radians(degrees))
+    feet = rng.uniform((200, 300), (WIDTH - 200, HEIGHT - 100), (20 * count, 2))
+    tall = 0.1 * (feet[:, 1] + slope * (feet[:, 0] - WIDTH / 2) - 0.25 * HEIGHT)
+    feet, tall = feet[tall > 60.0][:count], tall[tall > 60.0][:count]
+    boxes = np.stack([feet[:, 0] - 0.18 * tall, feet[:, 1] - tall, feet[:, 0] + 0.18 * tall, feet[:, 1]], axis=1)
+    return boxes[(boxes[:, :2] > 3).all(axis=1)]
+
+
+@pytest.mark.parametrize(("degrees", "follows"), [(10.0, True), (30.0, False)])
+def test_a_camera_that_is_rolled_too_far_for_rows_gets_even_blocks(degrees: float, follows: bool) -> None:
+    (plan,) = plan_frames([frame(0)], [looked(rolled(degrees))], PlanSettings(), EVERYWHERE)
+    assert plan is not None
+    assert plan.follows_ground is follows
+    assert bool(plan.row_blocks) is follows
+    assert follows or plan.rest
+    assert follows or "rolled" in plan.reason or "sideways" in plan.reason
