@@ -106,7 +106,8 @@ def prepare(
 
     rank = plan.rank[detections.block_index[keep]]
     scores = detections.scores[keep].astype(np.float64)
-    order = np.lexsort((keep, rank, -scores, *raw[keep].T[::-1]))
+    given = detections.boxes_frame[keep].T[::-1]  # tells views apart that snapping made equal
+    order = np.lexsort((keep, *given, rank, -scores, *raw[keep].T[::-1]))
     source = keep[order].astype(np.int64)
     block_index = detections.block_index[source]
     outlines = None if detections.outlines is None else _usable_outlines(detections.outlines[source])

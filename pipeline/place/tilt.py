@@ -39,6 +39,11 @@ _FEW = 3  # have no spread
 _ROUNDS = 2
 
 
+LEAST_STATE = np.array([1.0, -0.9, -0.9, -3.0])
+MOST_STATE = np.array([16.0, 1.5, 0.9, 9.0])
+"""Limits of log focal, pitch, roll (rad) and log height: up by 50 degrees to straight down, 50 degrees of roll."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tilt:
     """A fitted camera over the plane of ankles.
@@ -48,7 +53,8 @@ class Tilt:
         pitch_rad, roll_rad: as in `Ground`.
         height_m: of the camera over the plane of ankles.
         cost: robust mean of the squared residuals, each in units of its spread; the less the better.
-        error: (4,) standard errors of log focal, pitch, roll, log height; that of the focal length is 0 where fixed.
+        error: (4,) standard errors of log focal, pitch, roll, log height; that of the focal length is 0 where fixed,
+            that of a value at its limit is infinite.
         inlier: (N,) who agrees with the plane.
     """
 
@@ -86,6 +92,7 @@ def fit_tilt(lines: Lines, camera: SceneCamera, focals_px: Float64Array, *, free
     inlier = _inlier(states, ends, lines.length_m)
     focal, pitch, roll, height = states[0].tolist()
     error = _errors(states, ends[:, inlier], lines.length_m[inlier], spread, free_focal=free_focal)
+    error[(states[0] <= LEAST_STATE) | (states[0] >= MOST_STATE)] = np.inf  # stopped by a limit, not by the people
     # Costs are compared between fits, so the spreads that each of them was found with belong to them.
     comparable = float(cost[0] + 2.0 * np.log(spread).sum())
     return Tilt(float(np.exp(focal)), pitch, roll, float(np.exp(height)), comparable, error, inlier)
@@ -226,8 +233,8 @@ def _minimise(
 
 
 def _inside(states: Float64Array) -> Float64Array:
-    """Gives states within what can be: looking up by 50 degrees to straight down, 50 degrees of roll."""
-    return np.clip(states, [1.0, -0.9, -0.9, -3.0], [16.0, 1.5, 0.9, 9.0])
+    """Gives states within the limits."""
+    return np.clip(states, LEAST_STATE, MOST_STATE)
 
 
 def _errors(

@@ -263,3 +263,11 @@ def test_who_stands() -> None:
     bent[:, [7, 8, 10, 11]] = bent[:, [4, 5]].mean(axis=1, keepdims=True)
     assert not is_straight(bent).any()
     assert is_straight(np.zeros((2, 24, 3))).tolist() == [False, False]
+
+
+def test_a_roll_beyond_what_is_looked_for_gives_no_ground() -> None:
+    """The fit ends at its limit of 50 degrees there, however well a few people agree with it."""
+    known = known_scene(SceneCamera(6000, 6000, 6000.0, np.deg2rad(20), 9.0, np.deg2rad(60)), 70, 1)
+    found = placed(known, 6000.0)
+    assert found.ground is None
+    assert "tilt" in found.ground_reason
