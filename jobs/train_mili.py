@@ -48,7 +48,7 @@ def parser() -> Parser:
         "--stored",
         type=int,
         default=0,
-        help="stage body: keep RoIs of so many samples (0.2 MB each); --batch counts RoIs",
+        help="stage body: keep RoIs of so many samples (disk and memory: 0.3 MB each); --batch counts RoIs",
     )
     add("--warmup", type=int, default=150, help="steps until the peak")
     add("--device", default="cpu", help="cpu, cuda[:n] or auto")

@@ -182,6 +182,9 @@ def load_into(model: Mili, weights: Weights) -> None:
     label, given, wanted = f"weights {weights.sha256[:12]}", weights.config, model.config
     if given.backbone != wanted.backbone:
         raise WeightsError(f"{label} are of {given.name} ({given.backbone}), not of {wanted.name} ({wanted.backbone})")
+    if given.body_features == "joints" and any(name.startswith("smpl_head.convs.") for name in weights.tensors):
+        remedy = "train this one: mili train-mili --stage body --initial FILE"
+        raise WeightsError(f"{label} have the SMPL head of an earlier version; {remedy}")
     absent = _absent(given) if weights.holds == "model" else ()
     foreign = {name for name in weights.tensors if name.startswith(absent) or not _held(name, weights.holds)}
     unread = {name for name in weights.tensors if name.startswith(_absent(wanted))} - foreign

@@ -47,12 +47,13 @@ class Recipe:
         body: npz of the body to regress, None for the open body.
         mask_network, restoration, contrastive: False takes these parts out (the paper's Table 3).
         losses: weights and settings of the terms.
-        stored: of stage "body": the RoIs of this many samples are computed once and kept beside the checkpoint; a step
-            then takes RoIs, not images. 0 computes those of each step.
+        stored: of stage "body": the RoIs of this many samples, rounded up to whole parts, are computed once and kept
+            beside the checkpoint and in memory; a step then takes RoIs, not images. 0 computes those of each step.
         score_threshold: stored in the weights.
 
     Raises:
-        ConfigError: "lr" without teacher, a teacher elsewhere, or RoIs stored for another stage than "body".
+        ConfigError: "lr" without teacher, a teacher elsewhere, or RoIs stored for another stage than "body" or of
+            untrained weights.
     """
 
     stage: Stage
@@ -75,6 +76,8 @@ class Recipe:
             raise ConfigError(f"stage {self.stage} has no teacher; leave --teacher out")
         if self.stored < 0 or (self.stored and self.stage != "body"):
             raise ConfigError(f"--stored {self.stored} is not possible; give 1 or more, in stage body only")
+        if self.stored and self.initial is None:
+            raise ConfigError("--stored keeps features of trained weights; name these with --initial")
 
     @property
     def trained_branch(self) -> Branch:
@@ -125,7 +128,9 @@ def train_stage(
     samples = _samples(recipe, data, settings.seed, body)
     if recipe.stored:
         assert bodies is not None
-        averaged = _train_on_stored(recipe, data, model, bodies, samples, settings, folder, log=log, device=device)
+        averaged = _train_on_stored(
+            recipe, data, model, bodies, body, samples, settings, folder, log=log, device=device
+        )
     else:
         objective = Objective(recipe.plan, bodies, teacher)
         averaged = train(model, objective, samples, settings, folder, log=log, device=device)
@@ -148,6 +153,7 @@ def _train_on_stored(
     data: TrainingData,
     model: Mili,
     bodies: BodySupervision,
+    body: BodyModel,
     samples: SampleStream,
     settings: TrainSettings,
     folder: Path,
@@ -157,11 +163,17 @@ def _train_on_stored(
 ) -> dict[str, Tensor]:
     """Trains the SMPL head on RoIs that are computed first; returns the averaged weights."""
     started_from = "" if recipe.initial is None else read_weights(recipe.initial).sha256
-    origin = json.dumps([started_from, recipe.branch, settings.seed, settings.amp, repr(data)])
-    objective = StoredBodies(recipe.losses, bodies, origin)
+    places = [
+        None if path is None else str(path.resolve()) for path in (data.photos, data.squeezed, data.sport, data.shards)
+    ]
+    how = repr(replace(data, photos=Path(), squeezed=None, sport=None, shards=None))
+    origin = json.dumps(
+        [started_from, model.config.to_json(), body.sha256, recipe.branch, settings.seed, settings.amp, places, how]
+    )
     rois = stored_rois(
         model, recipe.branch, samples, recipe.stored, settings, folder / "rois", origin=origin, log=log, device=device
     )
+    objective = StoredBodies(recipe.losses, bodies, f"{origin} {len(rois.rois)}")
     lessons = partial(rois.from_step, settings=settings)
     return train_on(model, objective, lessons, settings, folder, log=log, device=device)
 

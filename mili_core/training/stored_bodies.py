@@ -1,4 +1,4 @@
-"""The SMPL head trained alone on stored RoIs: same terms as `step.Objective` has for it, without the images."""
+"""The SMPL head trained alone on stored RoIs, of true boxes and of proposals: the terms that need no image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StoredBodies:
     Args:
         losses: weights and settings of the terms.
         bodies: supervision.
-        origin: of the stored RoIs; a checkpoint of another one is not continued.
+        origin: of the stored RoIs, and how many they are; a checkpoint of others is not continued.
 
     Raises:
         ConfigError: a term is asked for that needs the images' masks.

@@ -50,12 +50,18 @@ def main() -> int:
     for sample in (photos.sample_at(index) for index in range(len(photos)) if photos.boxes_complete_at(index)):
         chosen = upright(sample) & (np.diff(sample.boxes_xyxy[:, [1, 3]])[:, 0] >= options.least_height)
         detections = predictor.predict([sample.image])[0]
-        overlap = pairwise_iou(detections.boxes_xyxy, sample.boxes_xyxy)
-        similarity = np.concatenate([overlap, pairwise_inside(detections.boxes_xyxy, sample.ignore_boxes_xyxy)], axis=1)
+        similarity = np.concatenate(
+            [
+                pairwise_iou(detections.boxes_xyxy, sample.boxes_xyxy),
+                pairwise_inside(detections.boxes_xyxy, sample.ignore_boxes_xyxy),
+            ],
+            axis=1,
+        )
         ignored = np.concatenate([~chosen, np.ones(len(sample.ignore_boxes_xyxy), dtype=bool)])
         matches.append(match(similarity, detections.scores, ignored, 0.5, max_detections=100))
-        likely = overlap[detections.scores >= recommended][:, chosen]
-        found += int((likely.max(axis=0, initial=0.0) >= 0.5).sum())
+        likely = detections.scores >= recommended
+        pairs = match(similarity[likely], detections.scores[likely], ignored, 0.5, max_detections=100)
+        found += int(np.isin(np.flatnonzero(chosen), pairs.truth).sum())
         people += int(chosen.sum())
     low, high = bootstrap_interval(matches)
     print(f"{people} upright people in {len(matches)} photos: AP50 {average_precision_of(matches):.3f}", end=" ")

@@ -1,4 +1,4 @@
-"""Stored RoIs: computed once, the same as those computed at each step, resumed, and refused where they do not fit."""
+"""Stored RoIs: computed once, with the terms of a step on them, resumed, and refused where they do not fit."""
 
 from __future__ import annotations
 
@@ -144,3 +144,20 @@ def test_what_stored_rois_cannot_do_is_said() -> None:
         Recipe(stage="hr", stored=8)
     with pytest.raises(ConfigError, match="1 or more"):
         Recipe(stage="body", stored=-1)
+    with pytest.raises(ConfigError, match="--initial"):
+        Recipe(stage="body", stored=8)
+
+
+def test_a_part_in_between_is_computed_alone(tmp_path: Path) -> None:
+    whole = store(tmp_path, 12)
+    parts = sorted(tmp_path.glob("*.safetensors"))
+    times = [part.stat().st_mtime_ns for part in parts]
+    parts[1].unlink()
+    again = store(tmp_path, 12)
+    assert [part.stat().st_mtime_ns == time for part, time in zip(parts, times, strict=True)] == [True, False, True]
+    torch.testing.assert_close(again.rois, whole.rois, rtol=0, atol=0)
+
+
+def test_keypoints_that_are_no_numbers_name_their_images(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"toy-0, toy-1|toy-2, toy-3"):
+        stored_rois(lively(), "lr", ToyStream(poison=3), 4, SETTINGS, tmp_path, origin="toy", log=quiet, device=CPU)

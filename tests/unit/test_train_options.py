@@ -47,5 +47,5 @@ def test_values_arrive_where_they_belong() -> None:
     assert (how.lr, how.backbone_lr, how.body_lr) == (2e-4, 1e-4, 1e-4)  # type: ignore[attr-defined]
     student, *_ = settings("--stage", "lr", "--teacher", "t")
     assert student.teacher == Path("t")  # type: ignore[attr-defined]
-    head, *_ = settings("--stage", "body", "--stored", "99")
+    head, *_ = settings("--stage", "body", "--stored", "99", "--initial", "w")
     assert head.stored == 99  # type: ignore[attr-defined]
