@@ -34,7 +34,7 @@ LEAST_COVERAGE = 0.6
 NEAR_ENOUGH = 0.9
 """At the last look, who is seen whole at this share of the least height gets no further block: it would show little."""
 SURE = 0.8
-"""Share of the median score; of people found at less, seven of ten were nobody (`tests/bench/bench_scene.py`)."""
+"""Share of the median score; people found at less are mostly nobody, and no block shows more of those."""
 
 
 @dataclass(frozen=True, slots=True)

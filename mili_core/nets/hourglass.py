@@ -15,7 +15,7 @@ LEVELS = 3  # sides 14, 7, 4
 
 
 class Hourglass(nn.Module):
-    """Convolutions down to a few cells that see all of the RoI, and up again, level by level.
+    """Convolutions down to a few cells that see most of the RoI, and up again, level by level; these see all of it.
 
     Level k has (k + 1) x `width` channels.
 

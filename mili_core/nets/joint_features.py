@@ -2,8 +2,8 @@
 
 An hourglass gives each joint a map of probabilities over the RoI's cells. Its mean place is the joint's (Sun et al.,
 "Integral human pose regression", ECCV 2018); features averaged under the same map tell what is there (Choi et al.,
-"Learning to estimate robust 3D human mesh from in-the-wild crowded scenes", CVPR 2022). Places in the image lift to 3D
-easily: from true places alone a small network finds rendered poses to within about 75 mm.
+"Learning to estimate robust 3D human mesh from in-the-wild crowded scenes", CVPR 2022). Places in the image
+lift to 3D more easily than features do.
 """
 
 from __future__ import annotations

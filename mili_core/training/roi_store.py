@@ -56,7 +56,7 @@ class StoredRois:
         return replace(self, rois=self.rois.to(device), examples=BodyExamples(**columns))
 
     def drawn(self, rows: Tensor) -> StoredRois:
-        """Returns some rows."""
+        """Returns the RoIs `rows` (K,) int64, in that order."""
         columns = {name: getattr(self.examples, name)[rows] for name in COLUMNS}
         ids = tuple(f"RoI {row}" for row in rows.tolist())
         return replace(self, rois=self.rois[rows], examples=BodyExamples(**columns), ids=ids)

@@ -162,7 +162,8 @@ def _train_on_stored(
     device: torch.device,
 ) -> dict[str, Tensor]:
     """Trains the SMPL head on RoIs that are computed first; returns the averaged weights."""
-    started_from = "" if recipe.initial is None else read_weights(recipe.initial).sha256
+    assert recipe.initial is not None  # see Recipe
+    started_from = read_weights(recipe.initial).sha256
     places = [
         None if path is None else str(path.resolve()) for path in (data.photos, data.squeezed, data.sport, data.shards)
     ]

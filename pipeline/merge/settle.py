@@ -44,7 +44,7 @@ def pick(
     return np.array([-1 if k < 0 or lost[k] else k for k in picks.view], dtype=np.int64)
 
 
-CHAIN = 4  # groups that may have to move, one for another; crowds of alike people need three
+CHAIN = 4  # groups that may have to move, one for another, in crowds of people alike
 TRIES = 300  # views tried to make room for one group: identical boxes by the thousand have no solution
 
 
