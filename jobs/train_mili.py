@@ -72,12 +72,14 @@ def _train(options: argparse.Namespace) -> int:
     from jobs._train_options import recipe, train_settings, training_data
     from mili_core.api import resolve_device
     from mili_core.training.stages import train_stage
+    from pipeline.lock import output_lock
 
     if options.threads:
         torch.set_num_threads(options.threads)
     what, data, how = recipe(options), training_data(options), train_settings(options)
     device = resolve_device(options.device)
-    weights = train_stage(what, data, how, options.output, log=lambda line: print(line, flush=True), device=device)
+    with output_lock(options.output):
+        weights = train_stage(what, data, how, options.output, log=lambda line: print(line, flush=True), device=device)
     print(f"weights: {weights}")
     return EXIT_DONE
 

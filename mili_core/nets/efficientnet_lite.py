@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -43,14 +44,54 @@ class SamePadConv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base class's name
         """Returns the convolution of `input` (N, C, H, W), ceil(H / stride) rows high."""
+        return self.convolved(input, self.weight, self.bias)
+
+    def convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Returns the convolution of x (N, C, H, W) with a weight and bias of this layer's shapes."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if stride == 1:
-            return F.conv2d(input, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
-        rows, columns = (
-            max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in (input.shape[2], input.shape[3])
-        )
-        padded = F.pad(input, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
+            return F.conv2d(x, weight, bias, 1, kernel // 2, 1, self.groups)
+        rows, columns = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[2:])
+        padded = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+        return F.conv2d(padded, weight, bias, self.stride, 0, 1, self.groups)
+
+    @property
+    def slow_in_bf16(self) -> bool:
+        """Whether the gradient by weight takes several times as long in bfloat16 as in float32 on a CPU (oneDNN)."""
+        return self.groups == self.in_channels > 1 and (self.kernel_size[0] > 3 or self.stride[0] > 1)
+
+
+class NormedLayers(nn.Sequential):
+    """Layers in a row, a norm after each convolution; a norm that is not trained becomes part of the convolution.
+
+    Statistics that stay are one scale and one shift a channel, so conv -> norm is one convolution. Gradients reach
+    the same parameters, without the pass over the activations that the norm's own backward takes.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base class's name
+        """Returns the last layer's output for `input` (N, C, H, W)."""
+        x, layers = input, iter(self)
+        for layer in layers:
+            if isinstance(layer, SamePadConv):
+                norm = next(layers)
+                assert isinstance(norm, nn.BatchNorm2d)
+                x = norm(layer(x)) if norm.training else _folded(layer, norm, x)
+            else:
+                x = layer(x)
+        return x
+
+
+def _folded(conv: SamePadConv, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """Returns norm(conv(x)) of a norm with fixed statistics, as one convolution."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    weight = conv.weight * scale[:, None, None, None]
+    bias = norm.bias - norm.running_mean * scale
+    if conv.slow_in_bf16 and torch.is_grad_enabled() and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            return conv.convolved(x.float(), weight, bias)
+    return conv.convolved(x, weight, bias)
 
 
 def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
@@ -66,7 +107,7 @@ class InvertedBottleneck(nn.Module):
         hidden = inputs * stage.expand
         self.residual = stride == 1 and inputs == stage.channels
         expand = [*_conv_norm(inputs, hidden, 1), nn.ReLU6(inplace=True)] if stage.expand > 1 else []
-        self.layers = nn.Sequential(
+        self.layers = NormedLayers(
             *expand,
             *_conv_norm(hidden, hidden, stage.kernel, stride, groups=hidden),
             nn.ReLU6(inplace=True),
@@ -90,7 +131,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_conv_norm(3, STEM_CHANNELS, 3, 2), nn.ReLU6(inplace=True))
+        self.stem = NormedLayers(*_conv_norm(3, STEM_CHANNELS, 3, 2), nn.ReLU6(inplace=True))
         self.stages = nn.ModuleList()
         inputs = STEM_CHANNELS
         for stage in STAGES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -16,6 +17,7 @@ from mili_core.losses.total import LossTerms
 from mili_core.nets.mili import Mili
 from mili_core.training.precision import Amp
 
+CHECKPOINT = "checkpoint.pt"
 MANY = 99  # stages; more than any backbone has
 
 FREE = {"workers", "checkpoint_every", "log_every"}  # settings that may change while a run is continued
@@ -136,21 +138,41 @@ def start(
         averaged={name: value.clone() for name, value in model.state_dict().items()},
         optimiser=torch.optim.AdamW(_parameter_groups(model, settings)),
     )
-    path = folder / "checkpoint.pt"
+    check_same_run(folder, settings, state.identity)
+    path = folder / CHECKPOINT
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         return state
     stored = torch.load(path, weights_only=True, map_location=device)
-    kept = {**stored["settings"], **stored.get("identity", {})}
-    ours = {**asdict(settings), **state.identity}
-    if changed := sorted(key for key in ours if key not in FREE and kept.get(key) != ours[key]):
-        raise ConfigError(f"checkpoint {path} has other {', '.join(changed)}; give the same or another folder")
     state.model.load_state_dict(stored["model"])
     state.memory.load_state_dict(stored["memory"])
     state.averaged = stored["averaged"]
     state.optimiser.load_state_dict(stored["optimiser"])
     state.step, state.seconds = stored["step"], stored["seconds"]
     return state
+
+
+def check_same_run(folder: Path, settings: TrainSettings, identity: Mapping[str, str]) -> None:
+    """Raises ConfigError when the folder has the checkpoint of another run, or one that cannot be read.
+
+    Args:
+        folder: of the run.
+        settings: those in FREE may differ.
+        identity: what else must not change, by name.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    except (RuntimeError, OSError, UnpicklingError) as error:
+        raise ConfigError(
+            f"checkpoint {path} cannot be read; remove it to start over, or give another folder"
+        ) from error
+    kept = {**stored["settings"], **stored.get("identity", {})}
+    ours = {**asdict(settings), **identity}
+    if changed := sorted(key for key in ours if key not in FREE and kept.get(key) != ours[key]):
+        raise ConfigError(f"checkpoint {path} has other {', '.join(changed)}; give the same or another folder")
 
 
 def _freeze(model: Mili, stages: int) -> None:
@@ -182,7 +204,7 @@ def _parameter_groups(model: Mili, settings: TrainSettings) -> list[dict[str, ob
 
 def save(state: TrainState, settings: TrainSettings, folder: Path) -> None:
     """Writes the checkpoint, whole or not at all."""
-    partial = folder / "checkpoint.pt.partial"
+    partial = folder / f"{CHECKPOINT}.partial"
     torch.save(
         {
             "settings": asdict(settings),
@@ -196,4 +218,4 @@ def save(state: TrainState, settings: TrainSettings, folder: Path) -> None:
         },
         partial,
     )
-    partial.replace(folder / "checkpoint.pt")
+    partial.replace(folder / CHECKPOINT)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import MILI_LITE, Branch, ModelConfig
@@ -22,8 +21,9 @@ from mili_core.errors import ConfigError
 from mili_core.losses.settings import LossSettings
 from mili_core.nets.mili import Mili
 from mili_core.training.bodies import BodySupervision
+from mili_core.training.checkpoint import check_same_run
 from mili_core.training.initial import initial_model, known_poses, same_head, student_of
-from mili_core.training.loop import SampleStream, TrainSettings, train, train_on
+from mili_core.training.loop import TrainSettings, train, train_on
 from mili_core.training.roi_store import stored_rois
 from mili_core.training.sources import TrainingData, all_sources, box_sources, keypoint_sources, stream, with_renders
 from mili_core.training.step import Objective, Plan, Teacher
@@ -126,11 +126,25 @@ def train_stage(
     body = load_body(recipe.body)
     bodies = None if recipe.stage == "detection" else _supervision(model, recipe, body)
     samples = _samples(recipe, data, settings.seed, body)
+    objective: Objective | StoredBodies
     if recipe.stored:
         assert bodies is not None
-        averaged = _train_on_stored(
-            recipe, data, model, bodies, body, samples, settings, folder, log=log, device=device
+        origin = rois_origin(recipe, data, settings, model.config, body.sha256)
+        objective = StoredBodies(recipe.losses, bodies, f"{origin} {recipe.stored}")
+        check_same_run(folder, settings, objective.identity())  # before minutes go into the RoIs
+        rois = stored_rois(
+            model,
+            recipe.branch,
+            samples,
+            recipe.stored,
+            settings,
+            folder / "rois",
+            origin=origin,
+            log=log,
+            device=device,
         )
+        lessons = partial(rois.from_step, settings=settings)
+        averaged = train_on(model, objective, lessons, settings, folder, log=log, device=device)
     else:
         objective = Objective(recipe.plan, bodies, teacher)
         averaged = train(model, objective, samples, settings, folder, log=log, device=device)
@@ -148,35 +162,24 @@ def train_stage(
     return path
 
 
-def _train_on_stored(
-    recipe: Recipe,
-    data: TrainingData,
-    model: Mili,
-    bodies: BodySupervision,
-    body: BodyModel,
-    samples: SampleStream,
-    settings: TrainSettings,
-    folder: Path,
-    *,
-    log: Callable[[str], None],
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """Trains the SMPL head on RoIs that are computed first; returns the averaged weights."""
+def rois_origin(
+    recipe: Recipe, data: TrainingData, settings: TrainSettings, config: ModelConfig, body_sha256: str
+) -> str:
+    """Gives what stored RoIs depend on, as text: the trunk, the samples and the precision, not how the head trains.
+
+    Args:
+        recipe: names the weights that the trunk comes from, and the branch.
+        data: where the samples come from; its folders count by their places.
+        settings: seed and precision count.
+        config: of the model.
+        body_sha256: of the body.
+    """
     assert recipe.initial is not None  # see Recipe
-    started_from = read_weights(recipe.initial).sha256
-    places = [
-        None if path is None else str(path.resolve()) for path in (data.photos, data.squeezed, data.sport, data.shards)
-    ]
+    folders = {name: getattr(data, name) for name in ("photos", "squeezed", "sport", "shards")}
+    places = [None if path is None else str(path.resolve()) for path in folders.values()]
     how = repr(replace(data, photos=Path(), squeezed=None, sport=None, shards=None))
-    origin = json.dumps(
-        [started_from, model.config.to_json(), body.sha256, recipe.branch, settings.seed, settings.amp, places, how]
-    )
-    rois = stored_rois(
-        model, recipe.branch, samples, recipe.stored, settings, folder / "rois", origin=origin, log=log, device=device
-    )
-    objective = StoredBodies(recipe.losses, bodies, f"{origin} {len(rois.rois)}")
-    lessons = partial(rois.from_step, settings=settings)
-    return train_on(model, objective, lessons, settings, folder, log=log, device=device)
+    trunk = [read_weights(recipe.initial).sha256, config.to_json(), body_sha256, recipe.branch]
+    return json.dumps([*trunk, settings.seed, settings.amp, places, how])
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:

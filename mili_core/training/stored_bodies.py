@@ -24,7 +24,7 @@ class StoredBodies:
     Args:
         losses: weights and settings of the terms.
         bodies: supervision.
-        origin: of the stored RoIs, and how many they are; a checkpoint of others is not continued.
+        origin: of the stored RoIs, and of how many samples they are; a checkpoint of others is not continued.
 
     Raises:
         ConfigError: a term is asked for that needs the images' masks.

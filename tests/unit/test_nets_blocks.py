@@ -9,6 +9,7 @@ import torch
 
 from mili_core.config import MILI_LITE
 from mili_core.nets import boxes as box_math
+from mili_core.nets.efficientnet_lite import STAGES, InvertedBottleneck
 from mili_core.nets.nms import keep_ranked, nms
 from mili_core.nets.roi_align import STRIDES, assign_levels, roi_align
 from mili_core.nets.rpn import RegionProposals, grid_anchors, propose
@@ -177,3 +178,53 @@ def test_mask_targets_measure_coverage() -> None:
     beyond_the_image = crop_masks(masks, torch.tensor([1]), torch.tensor([[-16.0, 8, 0, 40]]))
     assert beyond_the_image.max() == 0.0
     assert crop_masks(masks, torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4)).shape == (0, 28, 28)
+
+
+def lively_bottleneck(stride: int, kernel: int) -> InvertedBottleneck:
+    """Gives a block whose normalisation has statistics of its own."""
+    torch.manual_seed(stride + kernel)
+    block = InvertedBottleneck(8, replace(STAGES[1], kernel=kernel, channels=8), stride)
+    for norm in (module for module in block.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        for tensor, low in ((norm.weight, 0.5), (norm.bias, -0.5), (norm.running_mean, -0.5), (norm.running_var, 0.5)):
+            assert tensor is not None
+            torch.nn.init.uniform_(tensor, low, low + 1.0)
+    return block.eval()
+
+
+def plainly(block: InvertedBottleneck, x: torch.Tensor) -> torch.Tensor:
+    y = x
+    for layer in block.layers:
+        y = layer(y)
+    return x + y if block.residual else y
+
+
+@pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (2, 3), (1, 5), (2, 5)])
+def test_a_fixed_norm_folded_into_its_convolution_changes_neither_values_nor_gradients(
+    stride: int, kernel: int
+) -> None:
+    block, x = lively_bottleneck(stride, kernel), torch.randn(2, 8, 13, 10)
+    wanted = torch.autograd.grad(plainly(block, x).square().sum(), list(block.parameters()))
+    got = torch.autograd.grad(block(x).square().sum(), list(block.parameters()))
+    torch.testing.assert_close(block(x), plainly(block, x), rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(got, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_a_trained_norm_keeps_its_statistics() -> None:
+    block, x = lively_bottleneck(1, 3).train(), torch.randn(4, 8, 9, 9)
+    before = [norm.running_mean.clone() for norm in block.modules() if isinstance(norm, torch.nn.BatchNorm2d)]
+    block(x)
+    after = [norm.running_mean for norm in block.modules() if isinstance(norm, torch.nn.BatchNorm2d)]
+    assert all(not torch.equal(one, two) for one, two in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_gradients_in_bfloat16_point_where_those_in_float32_do(kernel: int) -> None:
+    block, x = lively_bottleneck(2, kernel), torch.randn(4, 8, 16, 16)
+
+    def gradient(amp: bool) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=amp):
+            loss = block(x).float().square().mean()
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(block.parameters()))])
+
+    assert torch.nn.functional.cosine_similarity(gradient(True), gradient(False), dim=0) > 0.99

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import SETTINGS, ToyStream, fresh, lively, quiet, supervision
+from toy_training import SETTINGS, TINY, ToyStream, fresh, lively, quiet, supervision
 
 from mili_core.errors import ConfigError
 from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings
@@ -16,10 +16,13 @@ from mili_core.training import roi_store
 from mili_core.training.assign import Sampling
 from mili_core.training.batch import collate, normalise
 from mili_core.training.bodies import body_examples, body_terms
-from mili_core.training.loop import DivergedError, train_on
+from mili_core.training.checkpoint import check_same_run
+from mili_core.training.loop import DivergedError, TrainSettings, train_on
 from mili_core.training.roi_store import StoredRois, stored_rois
-from mili_core.training.stages import Recipe
+from mili_core.training.sources import TrainingData
+from mili_core.training.stages import Recipe, rois_origin
 from mili_core.training.stored_bodies import StoredBodies
+from mili_core.weights import save_weights
 
 CPU = torch.device("cpu")
 
@@ -161,3 +164,50 @@ def test_a_part_in_between_is_computed_alone(tmp_path: Path) -> None:
 def test_keypoints_that_are_no_numbers_name_their_images(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"toy-0, toy-1|toy-2, toy-3"):
         stored_rois(lively(), "lr", ToyStream(poison=3), 4, SETTINGS, tmp_path, origin="toy", log=quiet, device=CPU)
+
+
+def test_the_origin_is_all_that_the_features_depend_on(tmp_path: Path) -> None:
+    weights, others = (tmp_path / name for name in ("a.safetensors", "b.safetensors"))
+    for path, seed in ((weights, 1), (others, 2)):
+        save_weights(path, fresh(seed), TINY, body_name="toy", body_sha256="0", score_threshold=0.5, notes={})
+    recipe = Recipe(stage="body", branch="lr", initial=weights, stored=8)
+    data = TrainingData(photos=tmp_path / "photos", shards=tmp_path / "shards")
+
+    def origin(
+        recipe: Recipe = recipe, data: TrainingData = data, how: TrainSettings = SETTINGS, body: str = "0"
+    ) -> str:
+        return rois_origin(recipe, data, how, TINY, body)
+
+    same = [
+        origin(recipe=replace(recipe, stored=16, score_threshold=0.3)),
+        origin(how=replace(SETTINGS, steps=9, lr=1.0, batch=5, workers=3)),
+    ]
+    assert {origin(), *same} == {origin()}
+    different = [
+        origin(),
+        origin(body="1"),
+        origin(recipe=replace(recipe, initial=others)),
+        origin(recipe=replace(recipe, branch="hr")),
+        origin(how=replace(SETTINGS, seed=1)),
+        origin(how=replace(SETTINGS, amp="bf16")),
+        origin(data=replace(data, shards=tmp_path / "more")),
+        origin(data=replace(data, sport=tmp_path / "shards", shards=None)),
+        origin(data=replace(data, renders=0.5)),
+        origin(data=replace(data, twins=replace(data.twins, sizes="paper"))),
+        rois_origin(recipe, data, SETTINGS, replace(TINY, proposals=21), "0"),
+    ]
+    assert len(set(different)) == len(different)
+
+
+def test_another_runs_checkpoint_is_refused_before_rois_are_computed(tmp_path: Path) -> None:
+    rois = store(tmp_path / "rois")
+    train_on(
+        fresh(), objective(), lambda step: rois.from_step(step, SETTINGS), SETTINGS, tmp_path, log=quiet, device=CPU
+    )
+    check_same_run(tmp_path, SETTINGS, objective().identity())
+    with pytest.raises(ConfigError, match="other lr"):
+        check_same_run(tmp_path, replace(SETTINGS, lr=1.0), objective().identity())
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt cannot be read; remove it"):
+        check_same_run(tmp_path, SETTINGS, objective().identity())
