@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _process(arguments: Sequence[str]) -> int:
     config = parse_config(SceneConfig, arguments, prog="mili process-scene", shortcuts=SHORTCUTS, positional="input")
     logging.basicConfig(level=logging.INFO if config.debug else logging.ERROR, format="%(levelname)s: %(message)s")
-    from pipeline.run import plan_scene, process_scene  # after --help and usage errors: it brings torch and ray
+    from pipeline.inputs import named_inputs
+
+    named_inputs(config)  # what is misspelt is told at once
+    from pipeline.run import plan_scene, process_scene  # after usage errors: it brings torch and ray
 
     if config.dry_run:
         print("\n".join(plan_scene(config)), flush=True)

@@ -367,7 +367,7 @@ def cluster(address: str | None, *, debug: bool = False) -> Iterator[None]:
         debug: show the workers' output and Ray's own.
 
     Raises:
-        WorkerError: there is no cluster at the address.
+        WorkerError: there is no cluster at the address, or a local one does not start.
     """
     if ray.is_initialized():
         yield
@@ -375,15 +375,38 @@ def cluster(address: str | None, *, debug: bool = False) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     local: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     level = logging.INFO if debug else logging.ERROR
-    try:
-        ray.init(address, log_to_driver=debug, logging_level=level, **(local if address == "local" else {}))
-    except (ConnectionError, TimeoutError) as error:
-        message = f"no Ray cluster at {address!r} ({_line(error)}); check --ray.address or RAY_ADDRESS"
-        raise WorkerError(message) from error
+    options: dict[str, Any] = {"log_to_driver": debug, "logging_level": level}
+    if address == "local":
+        _start_local({**options, **local})
+    else:
+        try:
+            ray.init(address, **options)
+        except (ConnectionError, TimeoutError) as error:
+            message = f"no Ray cluster at {address!r} ({_line(error)}); check --ray.address or RAY_ADDRESS"
+            raise WorkerError(message) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start_local(options: Mapping[str, Any]) -> None:
+    """Starts a cluster on this machine; on a busy one Ray gives up after half a minute, and a second try often works.
+
+    Raises:
+        WorkerError: it does not start.
+    """
+    for last in (False, True):
+        try:
+            ray.init("local", **options)
+        except Exception as error:  # Ray says it with a plain one
+            ray.shutdown()
+            if last:
+                remedy = "try again on a less busy machine, or start one with `ray start --head` and give --ray.address"
+                raise WorkerError(f"Ray does not start here ({_line(error)}); {remedy}") from error
+            _log.warning("Ray did not start (%s); trying once more", _line(error))
+        else:
+            return
 
 
 def _actors_that_fit(settings: PoolSettings) -> int:

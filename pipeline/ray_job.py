@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mili_core.api import resolve_device
 from mili_core.errors import ConfigError
 from pipeline.config import SceneConfig
 
@@ -36,6 +35,8 @@ def device_of(config: SceneConfig) -> str:
     Raises:
         ConfigError: CUDA is asked for and not there.
     """
+    from mili_core.api import resolve_device  # noqa: PLC0415 - brings torch, which a refused input need not wait for
+
     elsewhere = config.ray.address or os.environ.get("RAY_ADDRESS") or ray_job()
     if elsewhere and config.model.device != "auto":
         return config.model.device

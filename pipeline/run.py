@@ -20,8 +20,8 @@ from mili_core.errors import ConfigError
 from mili_core.protocol import ModelIdentity
 from pipeline.bodies import derive
 from pipeline.config import SceneConfig
-from pipeline.frames import discover
 from pipeline.inference import Workers
+from pipeline.inputs import named_inputs
 from pipeline.ledger import Ledger, blocks_table, write_blocks
 from pipeline.lock import output_lock, tidy_failure
 from pipeline.looks import Looks
@@ -32,7 +32,7 @@ from pipeline.place.report import camera_entry
 from pipeline.plan_report import plan_entry, plan_lines
 from pipeline.planning import GroundPlan, Refit, closer_look, first_look, plan_frames, third_look
 from pipeline.pyramid import ensure_pyramid
-from pipeline.ray_job import device_of, refuse_vanishing_paths
+from pipeline.ray_job import device_of
 from pipeline.regions import Regions, keep_inside
 from pipeline.run_keys import (
     content_sha256,
@@ -128,12 +128,10 @@ def _begin(config: SceneConfig, watch: Stopwatch, stack: ExitStack) -> tuple[_Ru
 
     Until here nothing of an earlier run in that folder is touched: whatever the user gave is proven usable first.
     """
-    refuse_vanishing_paths(config)
-    regions = Regions.parse(config.roi, config.exclude)
-    device = device_of(config)
     with watch("discover"):
-        frames = discover(config.input, config.scene_id, config.frame_id)
+        frames, regions = named_inputs(config)
         contents = [content_sha256(frame) for frame in frames]
+    device = device_of(config)
     with watch("model"):
         model = load_model(config.model, "cpu").identity
         body = _body_of(config, model)

@@ -243,3 +243,15 @@ def test_an_object_store_is_no_output_folder(job: str, capsys: pytest.CaptureFix
     more = ["--photos", "p"] if job == "train_mili" else []
     assert import_module(f"jobs.{job}").main([*more, "--output", "s3://bucket/x"]) == EXIT_USAGE
     assert "only local paths can be used, not s3" in capsys.readouterr().err
+
+
+def test_a_missing_input_is_told_before_torch_and_ray_are_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys; from jobs.process_scene import main; "
+        f"code = main([{str(tmp_path / 'none.jpg')!r}, '--output', {str(tmp_path / 'out')!r}]); "
+        "print(code, sorted({'torch', 'ray', 'zarr'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(EXIT_USAGE), "[]"]
+    assert "none.jpg" in done.stderr
+    assert not (tmp_path / "out").exists()
