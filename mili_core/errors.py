@@ -42,4 +42,17 @@ class StoreError(MiliError, ValueError):
 
 
 class DependencyError(MiliError, ImportError):
-    """An optional package is needed and not installed; the message names the extra."""
+    """An optional package is needed and not installed.
+
+    Args:
+        lack: what is missing, or what needs it.
+        extra: of this package, that brings it.
+    """
+
+    def __init__(self, lack: str, extra: str) -> None:
+        super().__init__(f"{lack}: {install_hint(extra)}")
+
+
+def install_hint(extra: str) -> str:
+    """Returns how an extra is installed; by name, pip would look for it in public registries."""
+    return f"pip install '.[{extra}]' in mili's source folder"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from mili_core.errors import install_hint
+
 NEEDED_DISK_GB = 5.0  # the pyramid of a 400 MPix frame takes 1.7 GB, raw
 _OLDEST_PYTHON = (3, 11)
 
@@ -71,7 +73,7 @@ def _extras() -> Iterator[Finding]:
         packages = _requirements(extra)
         missing = [name for name in packages if _version(name) is None]
         state = f"without {', '.join(missing)}" if missing else f"installed ({', '.join(packages)})"
-        yield Finding(f"extra {extra}", state, f"pip install 'mili[{extra}]'" if missing else None)
+        yield Finding(f"extra {extra}", state, install_hint(extra) if missing else None)
 
 
 def _requirements(extra: str | None) -> list[str]:

@@ -49,7 +49,7 @@ class SmplxBody:
         try:
             import smplx  # noqa: PLC0415  optional
         except ImportError as error:
-            raise DependencyError("smplx is not installed: pip install 'mili[smpl]' (non-commercial)") from error
+            raise DependencyError("smplx (non-commercial) is not installed", "smpl") from error
         self._vertex_count = body.vertex_count
         ids = np.zeros(len(_SMPLX_VERTEX_NAMES), dtype=np.int64) if body.vertex_ids is None else body.vertex_ids
         vertex_ids = {name: int(vertex) for name, vertex in zip(_SMPLX_VERTEX_NAMES, ids, strict=True)}

@@ -223,5 +223,5 @@ def _decode_rle(rle: Json) -> NDArray[np.uint8]:
     try:
         from pycocotools import mask as coco_mask  # noqa: PLC0415 - only compressed RLE needs it
     except ImportError as error:
-        raise DependencyError("compressed RLE masks need pycocotools: pip install 'mili[eval]'") from error
+        raise DependencyError("compressed RLE masks need pycocotools", "eval") from error
     return np.asarray(coco_mask.decode(rle), dtype=np.uint8)

@@ -63,7 +63,7 @@ def pairwise_mask_iou(
     try:
         from pycocotools import mask as coco_mask  # noqa: PLC0415 - only the evaluation extra has it
     except ImportError as error:
-        raise DependencyError("mask precision needs pycocotools: pip install 'mili[eval]'") from error
+        raise DependencyError("mask precision needs pycocotools", "eval") from error
     if not len(masks) or not (truths or len(regions_xyxy)):
         return np.zeros((len(masks), len(truths) + len(regions_xyxy)), dtype=np.float64)
     pasted = (paste(mask, box, width, height) for mask, box in zip(masks, mask_boxes_xyxy, strict=True))

@@ -60,9 +60,7 @@ def resolve(backend: Backend = "auto", device: str = AUTO) -> Choice:
         chosen = "numba" if has_numba() and not on_gpu else "torch"
     if chosen == "numba":
         if not has_numba():
-            raise DependencyError(
-                "raster backend 'numba' needs numba, which is not installed: pip install 'mili[synth]'"
-            )
+            raise DependencyError("raster backend 'numba' needs numba, which is not installed", "synth")
         if asked.device not in {AUTO, "cpu"}:
             raise ConfigError(f"raster backend 'numba' runs on the cpu, not on {asked.device!r}: give backend 'torch'")
         return Choice("numba", "cpu")

@@ -193,7 +193,7 @@ def test_without_anny_the_command_says_what_to_install(
     monkeypatch.setitem(sys.modules, "anny", None)
     assert main([str(tmp_path / "body.npz")]) == 2
     error = capsys.readouterr().err
-    assert "mili[body-build]" in error
+    assert ".[body-build]" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "body.npz").exists()
 

@@ -53,7 +53,7 @@ def reduce_mesh(vertices: Float32Array, faces: Int64Array, face_count: int) -> R
     try:
         import fast_simplification  # noqa: PLC0415  the extra is needed here only
     except ImportError as error:
-        raise DependencyError(f"{error.name} is not installed: pip install 'mili[body-build]'") from error
+        raise DependencyError(f"{error.name} is not installed", "body-build") from error
     points, triangles = fast_simplification.simplify(vertices, faces.astype(np.int32), target_count=face_count)
     triangles = triangles.astype(np.int64)
     check_closed(triangles, len(points), face_count)

@@ -53,7 +53,7 @@ def sample_people(adults: int, children: int, seed: int) -> SourcePeople:
         import anny  # noqa: PLC0415  the extra is needed here only
         from anny.shape_distribution import SimpleShapeDistribution  # noqa: PLC0415
     except ImportError as error:
-        raise DependencyError(f"{error.name} is not installed: pip install 'mili[body-build]'") from error
+        raise DependencyError(f"{error.name} is not installed", "body-build") from error
     torch.manual_seed(seed)
     model = anny.Anny(phenotypes="all", skinning_method="lbs")
     faces, kept = largest_surface(model.get_triangular_faces().numpy())
