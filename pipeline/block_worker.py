@@ -10,6 +10,7 @@ from mili_core.errors import WeightsError
 from mili_core.protocol import ModelIdentity
 from pipeline.config import ModelSettings
 from pipeline.infer import infer_blocks
+from pipeline.merge.unreadable import ReadableRows, with_placeholders
 from pipeline.model import load_model
 from pipeline.pyramid import Pyramid
 from pipeline.types import Block, SceneDetections
@@ -42,9 +43,11 @@ class BlockWorker:
         return tuple(found for call in calls for found in self._infer(context, call))
 
     def _infer(self, work: FrameWork, ids: tuple[int, ...]) -> list[SceneDetections]:
-        pyramid = self._open(work)
+        """Gives the views of each block; a row that holds values which are not finite is kept as a placeholder."""
+        pyramid, model = self._open(work), ReadableRows(self._predictor)
         blocks = [work.blocks[each] for each in ids]
-        return infer_blocks(self._predictor, [pyramid.read_block(block) for block in blocks], blocks, ids)
+        found = infer_blocks(model, [pyramid.read_block(block) for block in blocks], blocks, ids)
+        return [with_placeholders(*each) for each in zip(found, model.unreadable, ids, strict=True)]
 
     def _open(self, work: FrameWork) -> Pyramid:
         if self._pyramid is None or work is not self._work:

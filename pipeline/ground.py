@@ -25,6 +25,13 @@ LEAST_SECOND_SHARE = 0.2
 """A second ground (a balcony, a terrace) holds at least so many; fewer are cheaper looked at one by one."""
 STEEPEST_ROLL = 0.6
 """tan of the largest roll: a camera rolled by more than 31 degrees would be turned by hand first."""
+LEAST_SPREAD = 0.06
+"""Of heights, as a share, whatever those found show: adults differ by so much, and a few who do not prove nothing."""
+MOST_ERROR = TOLERANCE
+"""Standard error of a line, as a share of a height, where it is followed: beyond it a person who stands there and
+obeys the true line would count as off this one. On the fitted frames of the plan's bench it is .01 to .03, once .2."""
+FARTHEST = 0.02
+"""Share of the people on a line whom the far end of it is left to: a stray one may happen to fit."""
 ROLL_GAIN = 0.05
 """A slanted line must lower the cost by so much: a third number always explains a little more."""
 
@@ -99,7 +106,29 @@ def off_share(lines: tuple[HeightLine, ...], feet: Float64Array, heights: Float6
     return float(1.0 - on.mean()) if len(on) else 0.0
 
 
-def fit_ground(feet: Float64Array, heights: Float64Array) -> GroundFit:
+def height_errors(line: HeightLine, feet: Float64Array, heights: Float64Array, places: Float64Array) -> Float64Array:
+    """Gives the (M,) standard errors, frame px, of the heights that a line gives at places (M, 2), feet in frame px.
+
+    Only people on the line count. All on one row, or fewer than the line has numbers, leave other rows unknown: their
+    errors are huge, yet finite.
+
+    Args:
+        line: fitted to the people.
+        feet: (N, 2) frame px.
+        heights: (N,) frame px.
+        places: where the line is followed.
+    """
+    on = on_line(line, feet, heights)
+    used = [0, 1, 2] if line.per_x else [1, 2]
+    design = _with_one(feet[on])[:, used] / heights[on][:, None]
+    sizes = np.abs(design).max(axis=0, initial=1e-12)
+    square = (design / sizes).T @ (design / sizes) + 1e-9 * np.eye(len(used))
+    asked = _with_one(places)[:, used] / sizes
+    variances = np.einsum("mi,im->m", asked, np.linalg.solve(square, asked.T))
+    return np.asarray(max(line.log_sigma, LEAST_SPREAD) * np.sqrt(variances), dtype=np.float64)
+
+
+def fit_ground(feet: Float64Array, heights: Float64Array, frame: tuple[int, int] | None = None) -> GroundFit:
     """Gives the lines that people's heights obey: one, or two where a good part stands on another ground.
 
     Nothing is drawn at random, and the order of the people does not matter.
@@ -107,6 +136,9 @@ def fit_ground(feet: Float64Array, heights: Float64Array) -> GroundFit:
     Args:
         feet: (N, 2) frame px of people who are not cut by the frame's edge.
         heights: (N,) frame px, > 0.
+        frame: (width, height), px, that the first line is to be followed through: it is not trusted where it is not
+            known well enough at the frame's lower corners, or where its horizon is not. None asks for no more than
+            where people are.
     """
     order = np.lexsort((heights, feet[:, 0], feet[:, 1]))
     feet, heights = feet[order], heights[order]
@@ -124,7 +156,34 @@ def fit_ground(feet: Float64Array, heights: Float64Array) -> GroundFit:
         return GroundFit((), len(heights), share, f"only {share:.0%} of {len(heights)} people obey a line")
     if abs(first.tilt) > STEEPEST_ROLL:
         return GroundFit((), len(heights), share, "people's heights change sideways more than downward")
+    error = _worst_error(first, feet, heights, frame) if frame else 0.0
+    if error > MOST_ERROR:
+        off = f"a line through {first.people} people close together may be off by {min(error, 9.99):.0%} elsewhere"
+        return GroundFit((), len(heights), share, off)
     return GroundFit(tuple(line for line in lines if abs(line.tilt) <= STEEPEST_ROLL), len(heights), share)
+
+
+def _worst_error(line: HeightLine, feet: Float64Array, heights: Float64Array, frame: tuple[int, int]) -> float:
+    """Gives the largest standard error of a line, as a share of a height, where blocks follow it through a frame.
+
+    That is at the lower corners, of what it says there, and at its horizon, where that crosses the frame's middle
+    column, of the farthest people's height: farther ones would be looked for in vain above it.
+    """
+    width, height = frame
+    corners = np.array([[0.0, height], [width, height]], dtype=np.float64)
+    expected = line.heights(corners)
+    shares = height_errors(line, feet, heights, corners)[expected > 0.0] / expected[expected > 0.0]
+    middle = line.offset + line.per_x * width / 2.0
+    if -height * line.per_y < middle < 0.0:
+        horizon = np.array([[width / 2.0, -middle / line.per_y]], dtype=np.float64)
+        farthest = np.quantile(heights[on_line(line, feet, heights)], FARTHEST)
+        shares = np.append(shares, height_errors(line, feet, heights, horizon) / farthest)
+    return float(shares.max(initial=0.0))
+
+
+def _with_one(places: Float64Array) -> Float64Array:
+    """Gives (M, 3) x, y and 1 of places (M, 2)."""
+    return np.concatenate([places, np.ones((len(places), 1), dtype=np.float64)], axis=1)
 
 
 def _fit_line(feet: Float64Array, heights: Float64Array, asked: int) -> HeightLine:

@@ -20,6 +20,12 @@ SMALLEST_PART_MASK_PX = 1.0
 # Vertices that move the outline by less than this are left out: far below what a 28x28 mask can resolve.
 SIMPLIFY_MASK_PX = 0.05
 _ABOVE_ALL_PROBABILITIES = 2.0
+_COLLECTIONS = (
+    shapely.GeometryType.MULTIPOINT,
+    shapely.GeometryType.MULTILINESTRING,
+    shapely.GeometryType.MULTIPOLYGON,
+    shapely.GeometryType.GEOMETRYCOLLECTION,
+)
 
 
 def mask_outlines(masks: Float32Array, mask_boxes_xyxy: Float32Array, width: float, height: float) -> GeometryArray:
@@ -44,6 +50,22 @@ def mask_outlines(masks: Float32Array, mask_boxes_xyxy: Float32Array, width: flo
     return outlines
 
 
+def polygons_of(shape: shapely.Geometry) -> GeometryArray:
+    """Gives the (P,) polygons of any geometry, however deeply its collections are nested.
+
+    Lines, points, empty parts, and parts with coordinates that are not finite are left out.
+    """
+    parts: GeometryArray = np.array([shape], dtype=np.object_)
+    while np.isin(shapely.get_type_id(parts), _COLLECTIONS).any():
+        parts = shapely.get_parts(parts)
+    parts = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
+    return parts[[_is_drawn(part) for part in parts]]
+
+
+def _is_drawn(polygon: shapely.Polygon) -> bool:
+    return bool(np.isfinite(shapely.get_coordinates(polygon)).all() and not shapely.is_empty(polygon))
+
+
 def mask_scores(masks: Float32Array) -> Float32Array:
     """Gives the (N,) mean probability of the mask pixels inside the outline; 0 where there is none."""
     inside = masks >= THRESHOLD
@@ -56,7 +78,7 @@ def _outline(mask: Float32Array, box: NDArray[np.float64], image: shapely.Polygo
     if not (side_x > 0.0 and side_y > 0.0 and (mask >= THRESHOLD).any()):
         return None
     shape = _trace(mask, box[0], box[1], side_x, side_y)
-    parts = _polygons(shapely.intersection(shapely.make_valid(shape), image))
+    parts = polygons_of(shapely.intersection(shapely.make_valid(shape), image))
     large = parts[shapely.area(parts) >= SMALLEST_PART_MASK_PX * side_x * side_y]
     if len(large) == 0:
         return None
@@ -80,9 +102,3 @@ def _trace(mask: Float32Array, x0: float, y0: float, side_x: float, side_y: floa
 
 def _polygon(rings: list[NDArray[np.float64]]) -> shapely.Polygon:
     return shapely.Polygon(rings[0], rings[1:])
-
-
-def _polygons(shape: shapely.Geometry) -> GeometryArray:
-    """Gives the polygonal parts of any geometry; lines and points that validation left over are dropped."""
-    parts = shapely.get_parts(shapely.get_parts(shape))
-    return np.asarray(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON], dtype=np.object_)

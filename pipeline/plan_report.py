@@ -14,6 +14,12 @@ from pipeline.planning import GroundPlan, Refit
 from pipeline.types import Block, FrameRef, MergeResult
 from schemas.manifest import BlockRowPlan, GroundReport, HeightLine
 
+USUAL_SECONDS = 0.24
+"""Seconds a block where none was looked at: the shipped model, one thread of a CPU (README.md, 8.2 blocks/s of two)."""
+LATE_SHARE = 1.0
+"""Blocks of the third look, at most, as a share of the second look's. What it takes is known only after the second:
+on 26 real frames (tests/bench/bench_plan.py --by-scene, T = 64) .07 on average and .98 at most, after a refit."""
+
 
 def plan_entry(
     frame: FrameRef,
@@ -71,19 +77,39 @@ def plan_lines(
         looks: what was looked at.
         plan: of what follows; None for an even plan.
         more: blocks that are still to be looked at.
-        actors: that would work on them, None where it is not known.
+        actors: that would work on them; one is counted where it is not known.
     """
     yield f"{frame.scene_id}/{frame.frame_id}: {frame.width}x{frame.height} px"
     if plan is not None and plan.follows_ground:
         yield from _ground_lines(plan)
     else:
         yield f"  uniform plan{f': {plan.reason}' if plan and plan.reason else ''}"
-    seconds = looks.seconds_per_block
-    if seconds is None or actors is None:
-        time = "minutes unknown before a block was looked at"
+    yield f"  {len(looks.blocks)} blocks seen, {len(more)} to go, {_time(len(more), looks.seconds_per_block, actors)}"
+    if plan is not None and plan.follows_ground:
+        late = most_late(plan)
+        most = _minutes(len(more) + late, looks.seconds_per_block, actors)
+        yield f"  not counted there: a third look, at most about {late} blocks, with it {most:.1f} min in all"
+
+
+def most_late(plan: GroundPlan) -> int:
+    """Gives about how many blocks the third look takes at most, an allowance and no promise: see `LATE_SHARE`."""
+    return round(LATE_SHARE * len(plan.blocks)) if plan.follows_ground else 0
+
+
+def _time(blocks: int, seconds: float | None, actors: int | None) -> str:
+    """Gives what a dry run says of the time for blocks, and what that rests on."""
+    workers = f"{actors or 1} worker{'s' if (actors or 1) > 1 else ''}"
+    if seconds is None:
+        rests_on = (
+            f"{USUAL_SECONDS:.2f} s a block on {workers}, as the shipped model takes on a CPU; none measured here"
+        )
     else:
-        time = f"about {len(more) * seconds / actors / 60.0:.1f} min at {seconds:.2f} s a block on {actors} workers"
-    yield f"  {len(looks.blocks)} blocks seen, {len(more)} to go, {time}"
+        rests_on = f"{seconds:.2f} s a block on {workers}"
+    return f"about {_minutes(blocks, seconds, actors):.1f} min at {rests_on}"
+
+
+def _minutes(blocks: int, seconds: float | None, actors: int | None) -> float:
+    return blocks * (USUAL_SECONDS if seconds is None else seconds) / (actors or 1) / 60.0
 
 
 def _ground_lines(plan: GroundPlan) -> Iterator[str]:

@@ -220,7 +220,9 @@ def _views(
     )
 
 
-def _seen_by_blocks(views: SceneDetections, blocks: tuple[Block, ...], rest_pelvis_m: Float64Array) -> SceneDetections:
+def _seen_by_blocks(
+    views: SceneDetections, blocks: tuple[Block, ...], rest_pelvis_m: NDArray[np.float32]
+) -> SceneDetections:
     """Gives the views with the joints that the blocks' virtual cameras project."""
     assert views.bodies is not None
     joints2d = np.ones((len(views), 24, 3), dtype=np.float32)
@@ -239,3 +241,31 @@ def block_joints(known: Known) -> Float64Array:
     assert bodies is not None
     rest = known.joints_m[:, 0] - known.transl_m
     return np.asarray(bodies.joints3d_m + (bodies.transl_block_m + rest)[:, None], dtype=np.float64)
+
+
+def unlike_views(known: Known, pelvis_m: Float64Array) -> Float64Array:
+    """Gives (P,) by how much people look different in their block's virtual camera and in the scene's.
+
+    It is the sum of two shares of a person's size: of the difference between size / distance, which tells how much
+    larger than the far side of a body the near side looks, and of the difference between the stretches, by which a
+    camera draws longer, away from its axis, what is off it.
+
+    Args:
+        known: people.
+        pelvis_m: (P, 3) in the scene camera.
+    """
+    bodies = known.views.bodies
+    assert bodies is not None
+    there = bodies.transl_block_m + (known.joints_m[:, 0] - known.transl_m)
+    size_m = np.ptp(bodies.joints3d_m, axis=1).max(axis=1)
+    perspective = size_m * np.abs(1.0 / np.linalg.norm(there, axis=1) - 1.0 / np.linalg.norm(pelvis_m, axis=1))
+    return np.asarray(perspective + np.linalg.norm(_stretch(there) - _stretch(pelvis_m), axis=(1, 2)))
+
+
+def _stretch(points_m: Float64Array) -> Float64Array:
+    """Gives (P, 2, 2) how a camera draws what is small and square to its ray, but for the size."""
+    flat = points_m[:, :2] / points_m[:, 2:]
+    off = np.maximum((flat**2).sum(axis=1), 1e-12)
+    longer = np.sqrt(1.0 + off)  # away from the axis, than across
+    drawn = np.eye(2) + flat[:, :, None] * flat[:, None, :] * ((longer - 1.0) / off)[:, None, None]
+    return np.asarray(drawn / np.sqrt(longer)[:, None, None])

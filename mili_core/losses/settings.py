@@ -62,9 +62,18 @@ class LossWeights:
 TUNE_WEIGHTS = LossWeights(interpenetration=0.01, depth_order=100.0)
 """Weights of CRMH's last stage."""
 
-LITE_WEIGHTS = LossWeights(restoration=0.02)
-"""Weights for `mili_lite`: its P5 has a mean square of 58, and L_res is in those units. At weight 1 its gradient on
-the backbone was 45 times that of any other term, so that nothing else was learnt; here they are about equal."""
+BODY_TERMS = (
+    "keypoints", "joint_maps", "joint_places", "joints3d", "vertices", "pose", "betas", "prior", "shape_prior"
+)  # fmt: skip
+LITE_BODY_SHARE = 0.15
+LITE_WEIGHTS = replace(
+    LossWeights(restoration=0.02),
+    **{name: LITE_BODY_SHARE * getattr(LossWeights(), name) for name in BODY_TERMS},
+)
+"""Weights for `mili_lite`. Its P5 has a mean square of 58, and L_res is in those units: at weight 1 its gradient on the
+backbone was 45 times that of any other term, so that nothing else was learnt; here they are about equal. Terms of bodies
+have a share of theirs: in full, their gradient on backbone and pyramid was several times that of detection, which learnt
+no more. The SMPL head itself learns as fast, for its steps do not depend on the scale of its gradient (AdamW)."""
 
 
 def suited_weights(model: str, *, tune: bool = False) -> LossWeights:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mili_core.errors import ConfigError, MissingFileError
+from pipeline.frames.focal import warn_of_focal
 from pipeline.frames.orientation import upright_size
 from pipeline.frames.reader import open_stored
 from pipeline.types import FrameRef
@@ -29,6 +30,8 @@ class _Group:
 
 def discover(inputs: Sequence[str], scene_id: str | None = None, frame_id: int | None = None) -> list[FrameRef]:
     """Gives the frames that the inputs name, with the size and focal length that their headers say.
+
+    A focal length that cannot be the picture's is left out, and a line of warning logged.
 
     A file is a scene of its own, named by its stem, frame 0. A folder or glob is one scene per parent folder, named
     by it; its frames are in natural order (IMG_2 before IMG_10) and numbered by the last run of digits of their stem
@@ -148,5 +151,6 @@ def _numbered(group: _Group) -> list[tuple[int, Path]]:
 
 def _frame_ref(scene_id: str, frame_id: int, path: Path) -> FrameRef:
     stored = open_stored(path)
+    warn_of_focal(path, stored.focal_doubt)
     width, height = upright_size(stored.width, stored.height, stored.orientation)
     return FrameRef(scene_id, frame_id, str(path), width, height, stored.focal_px)

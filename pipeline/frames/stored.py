@@ -35,6 +35,7 @@ class StoredImage:
         width, height: stored px.
         orientation: EXIF 1..8.
         focal_px: focal length in px from the metadata, or None.
+        focal_doubt: why what the metadata tells is no focal length of this picture, else "".
         space: how its samples become sRGB.
         rows: opens the file and gives (first row, samples (h, width, bands)) from the top down.
     """
@@ -43,6 +44,7 @@ class StoredImage:
     height: int
     orientation: int
     focal_px: float | None
+    focal_doubt: str
     space: ColourSpace
     rows: Callable[[], Rows]
 
@@ -52,11 +54,12 @@ class FocalTags:
     """EXIF values that bear on the focal length; None where a tag is absent.
 
     Attributes:
-        film_mm: FocalLengthIn35mmFilm.
-        focal_mm: FocalLength.
+        film_mm: FocalLengthIn35mmFilm, as told: 0, below it or NaN are possible.
+        focal_mm: FocalLength, likewise.
         plane_resolution: FocalPlaneXResolution, px per unit.
         plane_unit: FocalPlaneResolutionUnit.
         pixel_width: PixelXDimension, the width that plane_resolution counts in.
+        pixel_height: PixelYDimension.
     """
 
     film_mm: float | None = None
@@ -64,13 +67,14 @@ class FocalTags:
     plane_resolution: float | None = None
     plane_unit: float | None = None
     pixel_width: float | None = None
+    pixel_height: float | None = None
 
 
 def focal_px(tags: FocalTags, width: int, height: int) -> float | None:
     """Gives the focal length in px of a stored picture (width x height), or None if the tags do not say."""
-    if tags.film_mm:
+    if tags.film_mm and 0.0 < tags.film_mm < math.inf:
         return tags.film_mm * math.hypot(width, height) / FILM_DIAGONAL_MM
-    if tags.focal_mm and tags.plane_resolution:
+    if tags.focal_mm and 0.0 < tags.focal_mm < math.inf and tags.plane_resolution:
         px_per_mm = tags.plane_resolution / MM_PER_UNIT.get(int(tags.plane_unit or 2), 25.4)
         resized = width / tags.pixel_width if tags.pixel_width else 1.0
         return tags.focal_mm * px_per_mm * resized

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from mili_core.errors import ImageError
 from pipeline.frames.colour import COLOURS, Alpha, ColourSpace, Model
+from pipeline.frames.focal import told_focal
 from pipeline.frames.orientation import known_orientation
-from pipeline.frames.stored import FocalTags, Rows, StoredImage, check_size, check_whole_decode, focal_px
+from pipeline.frames.stored import FocalTags, Rows, StoredImage, check_size, check_whole_decode
 from pipeline.frames.strip import strip_rows
 
 _NONE, _JPEG = 1, 7
@@ -86,11 +88,13 @@ def open_tiff(path: Path) -> StoredImage:
         layout = _layout(page)
         _check_memory(path, page, layout)
         _check_segments(path, page, layout)
+        focal_px, focal_doubt = told_focal(_focal_tags(page), layout.width, layout.height)
         return StoredImage(
             width=layout.width,
             height=layout.height,
             orientation=known_orientation(int(_tag(page, _ORIENTATION) or 1)),
-            focal_px=focal_px(_focal_tags(page), layout.width, layout.height),
+            focal_px=focal_px,
+            focal_doubt=focal_doubt,
             space=_colour_space(page),
             rows=partial(_rows, path),
         )
@@ -262,19 +266,26 @@ def _focal_tags(page: Any) -> FocalTags:  # noqa: ANN401 - see _layout
     if not isinstance(exif, dict):
         return FocalTags()
     return FocalTags(
-        film_mm=_number(exif.get("FocalLengthIn35mmFilm")),
-        focal_mm=_number(exif.get("FocalLength")),
+        film_mm=_as_told(exif.get("FocalLengthIn35mmFilm")),
+        focal_mm=_as_told(exif.get("FocalLength")),
         plane_resolution=_number(exif.get("FocalPlaneXResolution")),
         plane_unit=_number(exif.get("FocalPlaneResolutionUnit")),
         pixel_width=_number(exif.get("PixelXDimension")),
+        pixel_height=_number(exif.get("PixelYDimension")),
     )
 
 
 def _number(value: object) -> float | None:
     """Gives a positive number from a tag, which may be a (numerator, denominator) pair, or None."""
-    if isinstance(value, tuple) and len(value) == 2 and value[1]:
-        value = value[0] / value[1]
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+    number = _as_told(value)
+    return number if number is not None and number > 0.0 else None
+
+
+def _as_told(value: object) -> float | None:
+    """Gives a number from a tag, which may be a (numerator, denominator) pair: NaN over 0, None if it is none."""
+    if isinstance(value, tuple) and len(value) == 2:
+        value = value[0] / value[1] if value[1] else math.nan
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _tag(page: Any, code: int) -> Any:  # noqa: ANN401 - a tag's value may be of any type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 
 from mili_core.errors import ImageError
 from pipeline.frames.colour import Alpha, ColourSpace, Model
+from pipeline.frames.focal import told_focal
 from pipeline.frames.orientation import known_orientation
-from pipeline.frames.stored import FocalTags, Rows, StoredImage, check_size, check_whole_decode, focal_px
+from pipeline.frames.stored import FocalTags, Rows, StoredImage, check_size, check_whole_decode
 from pipeline.frames.strip import strip_rows
 from pipeline.frames.vips import vips, vips_reason
 
@@ -34,11 +36,13 @@ def open_vips(path: Path) -> StoredImage:
     if image.format not in _DTYPE:
         raise ImageError(f"{path}: samples of type {image.format} are not read; save it with 8 or 16 bits a channel")
     _check_decoder_memory(path, image)
+    focal_px, focal_doubt = told_focal(_focal_tags(image), image.width, image.height)
     return StoredImage(
         width=image.width,
         height=image.height,
         orientation=known_orientation(int(_field(image, "orientation", 1))),
-        focal_px=focal_px(_focal_tags(image), image.width, image.height),
+        focal_px=focal_px,
+        focal_doubt=focal_doubt,
         space=_colour_space(image),
         rows=partial(_rows, path),
     )
@@ -99,18 +103,24 @@ def _focal_tags(image: Any) -> FocalTags:  # noqa: ANN401 - pyvips is untyped
     return FocalTags(
         film_mm=_exif_number(image, "FocalLengthIn35mmFilm"),
         focal_mm=_exif_number(image, "FocalLength"),
-        plane_resolution=_exif_number(image, "FocalPlaneXResolution"),
-        plane_unit=_exif_number(image, "FocalPlaneResolutionUnit"),
-        pixel_width=_exif_number(image, "PixelXDimension"),
+        plane_resolution=_positive(_exif_number(image, "FocalPlaneXResolution")),
+        plane_unit=_positive(_exif_number(image, "FocalPlaneResolutionUnit")),
+        pixel_width=_positive(_exif_number(image, "PixelXDimension")),
+        pixel_height=_positive(_exif_number(image, "PixelYDimension")),
     )
 
 
 def _exif_number(image: Any, tag: str) -> float | None:  # noqa: ANN401 - pyvips is untyped
-    """Gives a positive EXIF number, which libvips writes like "35/1 (35.0 mm, Rational, ...)", or None."""
-    match = re.match(r"(\d+)(?:/(\d+))?", str(_field(image, f"exif-ifd2-{tag}", "")))
-    if match is None or match[2] == "0":
+    """Gives an EXIF number, which libvips writes like "35/1 (35.0 mm, Rational, ...)": NaN over 0, None if absent."""
+    match = re.match(r"(-?\d+)(?:/(-?\d+))?", str(_field(image, f"exif-ifd2-{tag}", "")))
+    if match is None:
         return None
-    return int(match[1]) / int(match[2] or 1) or None
+    below = int(match[2] or 1)
+    return int(match[1]) / below if below else math.nan
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and value > 0.0 else None
 
 
 def _field(image: Any, name: str, default: Any) -> Any:  # noqa: ANN401 - a metadata field may be of any type

@@ -10,7 +10,10 @@ import shapely
 
 from mili_core.errors import DetectionError
 from pipeline.geometry import network_scale
+from pipeline.merge.alike import crowded_out
 from pipeline.merge.config import MergeConfig
+from pipeline.merge.unreadable import is_placeholder
+from pipeline.outlines import polygons_of
 from pipeline.types import (
     Block,
     BoolArray,
@@ -24,6 +27,7 @@ from pipeline.types import (
 
 # Coordinates are compared on this grid, frame px: rounding noise of a moved frame then decides nothing.
 GRID_PX = 1.0 / 1024.0
+ALIKE = "one of many boxes alike"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,14 +104,17 @@ def prepare(
     raw = _snap(detections.boxes_frame - _corner(frame))
     windows = plan.windows[detections.block_index]
     boxes = intersect(raw, windows)
-    reasons = _refusals(raw, boxes, detections.block_index, blocks, frame)
-    refused = Refused(np.array(sorted(reasons), dtype=np.int64), tuple(reasons[k] for k in sorted(reasons)))
-    keep = np.setdiff1d(np.arange(len(raw)), refused.index)
+    reasons = _refusals(raw, boxes, detections, blocks, frame)
+    keep = np.setdiff1d(np.arange(len(raw)), np.array(list(reasons), dtype=np.int64))
 
     rank = plan.rank[detections.block_index[keep]]
     scores = detections.scores[keep].astype(np.float64)
     given = detections.boxes_frame[keep].T[::-1]  # tells views apart that snapping made equal
     order = np.lexsort((keep, *given, rank, -scores, *raw[keep].T[::-1]))
+    surplus = crowded_out(boxes[keep[order]], rank[order], scores[order])
+    for k in keep[order[surplus]].tolist():
+        reasons[k] = f"{ALIKE}, block {blocks[int(detections.block_index[k])].id}"
+    order = order[~surplus]
     source = keep[order].astype(np.int64)
     block_index = detections.block_index[source]
     outlines = None if detections.outlines is None else _usable_outlines(detections.outlines[source])
@@ -135,7 +142,8 @@ def prepare(
         source=source,
         corner=_corner(frame),
     )
-    return views, refused
+    refused = sorted(reasons)
+    return views, Refused(np.array(refused, dtype=np.int64), tuple(reasons[k] for k in refused))
 
 
 def intersect(boxes: Float64Array, windows: Float64Array) -> Float64Array:
@@ -215,7 +223,7 @@ def _plan(blocks: Sequence[Block], frame: Window) -> _Plan:
 
 
 def _refusals(
-    raw: Float64Array, clipped: Float64Array, block_index: Int64Array, blocks: Sequence[Block], frame: Window
+    raw: Float64Array, clipped: Float64Array, detections: SceneDetections, blocks: Sequence[Block], frame: Window
 ) -> dict[int, str]:
     """Gives the views that cannot be used, and why."""
     inverted = (raw[:, 2] <= raw[:, 0]) | (raw[:, 3] <= raw[:, 1])
@@ -227,14 +235,18 @@ def _refusals(
         (off_block, "box outside its block"),
         (off_frame, "box outside the frame"),
         (inverted, "empty or inverted box"),
+        (is_placeholder(detections.boxes_frame), "values that are not finite"),
     ):
         for k in np.flatnonzero(flags).tolist():
-            reasons[k] = f"{text}, block {blocks[int(block_index[k])].id}"
+            reasons[k] = f"{text}, block {blocks[int(detections.block_index[k])].id}"
     return reasons
 
 
 def _usable_outlines(outlines: GeometryArray) -> GeometryArray:
-    """Gives valid geometries with area, None for what has none; self-touching ones are repaired."""
+    """Gives valid geometries with area, None for what has none.
+
+    Self-touching ones are repaired; of a collection, however nested, the union of its polygons counts.
+    """
     usable = outlines.copy()
     plain = np.isin(shapely.get_type_id(usable), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
     broken = np.flatnonzero(~shapely.is_missing(usable) & ~(plain & shapely.is_valid(usable)))
@@ -245,10 +257,9 @@ def _usable_outlines(outlines: GeometryArray) -> GeometryArray:
 
 
 def repaired(outline: shapely.Geometry) -> shapely.Geometry:
-    """Gives a valid polygon or multipolygon (perhaps empty) that covers the same area."""
-    valid = shapely.make_valid(outline, method="structure", keep_collapsed=False)
-    parts = shapely.get_parts(valid)
-    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+    """Gives the union of a geometry's polygons, however nested, as a valid polygon or multipolygon (perhaps empty)."""
+    valid = shapely.make_valid(polygons_of(outline), method="structure", keep_collapsed=False)
+    return shapely.union_all([part for each in valid for part in polygons_of(each)])
 
 
 def _check_block_index(detections: SceneDetections, count: int) -> None:

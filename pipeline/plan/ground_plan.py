@@ -64,7 +64,7 @@ def fit_scene(boxes_frame: Float64Array, frame: tuple[int, int]) -> SceneGround:
     """
     boxes = boxes_frame[whole_people(boxes_frame, *frame)]
     feet, heights = feet_of(boxes), boxes[:, 3] - boxes[:, 1]
-    fit = fit_ground(feet, heights)
+    fit = fit_ground(feet, heights, frame)
     reaches = []
     for number, line in enumerate(fit.lines):
         on = on_line(line, feet, heights)

@@ -237,7 +237,7 @@ def test_a_dry_run_plans_and_draws_and_the_run_goes_on_from_it(
     assert images(calls) - before == told.passes
     assert people_bytes(output) == people_bytes(done)
     assert job.main([*arguments, "--dry-run", "--plan", "uniform"]) == 0
-    assert "0 blocks seen, 21 to go, minutes unknown" in capsys.readouterr().out
+    assert "0 blocks seen, 21 to go, about 0.1 min at 0.24 s a block on 1 worker" in capsys.readouterr().out
 
 
 def images(calls: Path) -> int:

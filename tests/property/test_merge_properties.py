@@ -20,7 +20,7 @@ RUNS = settings(max_examples=120, deadline=None, derandomize=True, suppress_heal
 
 
 @st.composite
-def scenes(draw: st.DrawFn, *, outlines: bool | None = None) -> SceneDetections:
+def scenes(draw: st.DrawFn, *, outlines: bool | None = None, blocks: tuple[Block, ...] = BLOCKS) -> SceneDetections:
     """Views of a few people: what blocks saw of them, moved a little, with scores from a few values, plus strays."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     people = draw(st.integers(1, 6))
@@ -31,7 +31,7 @@ def scenes(draw: st.DrawFn, *, outlines: bool | None = None) -> SceneDetections:
     size = np.round(np.exp(rng.uniform(np.log([15, 30]), np.log([300, 700]), (people, 2))))
     truth = np.concatenate([corner, corner + size], axis=1)
     boxes, index = [], []
-    for k, block in enumerate(BLOCKS):
+    for k, block in enumerate(blocks):
         window = block.grid.window
         edges = np.array([window.x0, window.y0, window.x1, window.y1])
         for box in truth:
@@ -42,7 +42,7 @@ def scenes(draw: st.DrawFn, *, outlines: bool | None = None) -> SceneDetections:
                 index.append(k)
     for _ in range(draw(st.integers(0, 4))):  # strays: some inverted, some outside their block
         boxes.append(np.round(np.concatenate([rng.uniform(-50, 1500, 2), rng.uniform(0, 1600, 2)])))
-        index.append(int(rng.integers(len(BLOCKS))))
+        index.append(int(rng.integers(len(blocks))))
     keep = np.sort(rng.permutation(len(boxes))[: draw(st.integers(0, 60))])
     given_boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)[keep]
     scores = rng.choice(np.array([0.3, 0.5, 0.9], dtype=np.float32), len(keep))

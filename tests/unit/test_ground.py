@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.ground import LEAST_PEOPLE, GroundFit, HeightLine, feet_of, fit_ground, off_share, on_line
+from pipeline.ground import (
+    LEAST_PEOPLE,
+    GroundFit,
+    HeightLine,
+    feet_of,
+    fit_ground,
+    height_errors,
+    off_share,
+    on_line,
+)
 from pipeline.types import Float64Array
 
 
@@ -121,3 +130,66 @@ def test_feet_and_the_tolerance_from_both_sides() -> None:
     assert off_share((line,), feet, heights) == 0.5
     horizon = HeightLine(0.0, 0.2, -700.0, 0.1, 1, 1.0)
     assert not on_line(horizon, np.array([[0.0, 3000.0]]), np.array([100.0])).any()
+
+
+FRAME = (20_000, 15_000)
+
+
+def group(rng: np.random.Generator, far_y: float, near_y: float, spread: float) -> tuple[Float64Array, Float64Array]:
+    """Gives the feet and heights of 30 people between two rows, on a ground whose horizon is row 2,000."""
+    feet = rng.uniform((2000, far_y), (18_000, near_y), (30, 2))
+    return feet, (feet[:, 1] - 2000.0) * 0.06 * np.exp(rng.normal(0.0, spread, 30))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.03, 0.08])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_tight_group_says_nothing_of_the_rest_of_the_frame(spread: float, seed: int) -> None:
+    for rows in ((3000.0, 3100.0), (14_000.0, 14_100.0)):
+        feet, heights = group(np.random.default_rng(seed), *rows, spread)
+        assert fit_ground(feet, heights).lines, "nothing but the distance speaks against it"
+        fit = fit_ground(feet, heights, FRAME)
+        assert fit.lines == ()
+        assert fit.people == 30
+        assert fit.share > 0.9
+        assert "close together" in fit.reason
+        assert "elsewhere" in fit.reason
+
+
+def test_people_of_one_height_in_a_far_band_are_no_ground() -> None:
+    feet, _ = group(np.random.default_rng(0), 3000.0, 3100.0, 0.0)
+    assert fit_ground(feet, np.full(30, 60.0), FRAME).lines == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_as_many_people_in_depth_are_a_ground(seed: int) -> None:
+    feet, heights = group(np.random.default_rng(seed), 3000.0, 9000.0, 0.08)
+    line = only(fit_ground(feet, heights, FRAME))
+    assert line == only(fit_ground(feet, heights))
+    above = np.stack([feet[:, 0], np.linspace(500.0, 14_500.0, 30)], axis=1)  # seen from straight above
+    assert only(fit_ground(above, np.full(30, 300.0), FRAME)).per_y == pytest.approx(0.0, abs=1e-6)
+
+
+def test_errors_are_what_lines_of_other_crowds_are_off_by() -> None:
+    places = np.array([[0.0, 3000.0], [10_000.0, 8000.0], [20_000.0, 15_000.0]])
+    found = []
+    for seed in range(200):
+        feet, heights = group(np.random.default_rng(seed), 3000.0, 7000.0, 0.08)
+        line = only(fit_ground(feet, heights))
+        if not line.per_x:
+            found.append(
+                (line.heights(places) - (places[:, 1] - 2000.0) * 0.06) / height_errors(line, feet, heights, places)
+            )
+    assert len(found) > 100
+    np.testing.assert_allclose(np.std(found, axis=0), 1.0, atol=0.35)
+
+
+def test_one_row_says_nothing_of_others() -> None:
+    rng = np.random.default_rng(9)
+    feet = np.stack([rng.uniform(0, 9000, 40), np.full(40, 5000.0)], axis=1)
+    heights = rng.normal(300.0, 10.0, 40)
+    here, there = height_errors(
+        only(fit_ground(feet, heights)), feet, heights, np.array([[1.0, 5000.0], [1.0, 6000.0]])
+    )
+    assert here < 5.0
+    assert there > 300.0
+    assert height_errors(HeightLine(0.0, 0.1, 0.0, 0.1, 0, 0.0), feet[:0], heights[:0], feet).shape == (40,)

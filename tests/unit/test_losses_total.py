@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from mili_core.errors import ConfigError
-from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings, LossWeights, suited_weights
+from mili_core.losses.settings import (
+    BODY_TERMS,
+    LITE_BODY_SHARE,
+    TUNE_WEIGHTS,
+    LossSettings,
+    LossWeights,
+    suited_weights,
+)
 from mili_core.losses.total import ALL_TERMS, LossTerms, base_loss, multi_person_loss, total_loss
 
 UNITS = LossWeights(**dict.fromkeys(ALL_TERMS, 1.0))
@@ -72,7 +79,11 @@ def test_the_papers_weights() -> None:
 
 def test_each_model_has_its_weights() -> None:
     assert suited_weights("mili_r50") == LossWeights()
-    assert suited_weights("mili_lite") == replace(LossWeights(), restoration=0.02)
+    lite = suited_weights("mili_lite")
+    bodies = {name: LITE_BODY_SHARE * getattr(LossWeights(), name) for name in BODY_TERMS}
+    assert lite == replace(LossWeights(), restoration=0.02, **bodies)
+    detection = [getattr(lite, name) for name in ("objectness", "proposal_box", "person", "box", "occlusion")]
+    assert detection == [1.0] * 5
     assert suited_weights("mili_r50", tune=True) == TUNE_WEIGHTS
     assert suited_weights("mili_lite", tune=True).depth_order == 100.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import runpy
 from collections.abc import Sequence
 from dataclasses import replace
@@ -395,3 +396,18 @@ def test_the_example_in_the_docs_runs() -> None:
     result = runpy.run_path(str(path))["example"]()
     assert result.group.tolist() == [0, 1, 0, 1, 2]
     assert result.chosen.tolist() == [0, 3, 4]
+
+
+def test_every_snippet_of_the_docs_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an empty folder, each with no names but its own."""
+    text = (Path(__file__).parents[2] / "docs" / "merge-your-own.md").read_text()
+    snippets = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(snippets) == text.count("```") // 2 >= 2
+    monkeypatch.chdir(tmp_path)
+    for number, snippet in enumerate(snippets):
+        path = tmp_path / f"snippet_{number}.py"
+        path.write_text(snippet)
+        runpy.run_path(str(path), run_name="__main__")
+        assert capsys.readouterr().out

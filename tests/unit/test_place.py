@@ -8,7 +8,7 @@ import torch
 
 from mili_core.body import SkinnedBody, axis_angle_to_matrix
 from mili_core.synth.camera import SceneCamera
-from pipeline.place import Placement, place
+from pipeline.place import Placement, place, pose
 from pipeline.place.pose import turn_to
 from pipeline.place.report import camera_entry
 from pipeline.place.standing import is_straight
@@ -16,7 +16,7 @@ from pipeline.table import people_table, read_people, write_people
 from pipeline.types import MergeResult, SceneDetections
 from schemas.people import file_metadata
 from tests.people_scenes import RUN, everyone_alone
-from tests.place_scenes import Known, block_joints, body, known_scene, pool
+from tests.place_scenes import Known, block_joints, body, known_scene, pool, unlike_views
 
 CAMERAS = {
     "level": SceneCamera(6000, 4000, 5200.0, 0.0, 6.0),
@@ -124,6 +124,28 @@ def test_joints_as_blocks_project_them_are_placed_as_well() -> None:
     known, placement = seen("rolled", noise_px=0.0, virtual=True)
     pelvis = placement.transl_m + (known.joints_m[:, 0] - known.transl_m)
     assert np.median(np.abs(pelvis[:, 2] / known.joints_m[:, 0, 2] - 1.0)) < 0.02
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_joints_as_blocks_project_them_are_met_but_for_what_the_views_differ_by(name: str) -> None:
+    known, placement = seen(name, noise_px=0.0, virtual=True)
+    assert known.views.joints2d_frame is not None
+    size_px = np.ptp(known.views.joints2d_frame[..., :2], axis=1).max(axis=1)
+    pelvis = placement.transl_m + (known.joints_m[:, 0] - known.transl_m)
+    share = placement.error_px / (size_px * unlike_views(known, pelvis))
+    assert share.max() < 0.25
+    assert np.median(share) < 0.1
+    assert np.median(share) > 0.02  # so that the limit is no empty one
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_turning_bodies_freely_meets_those_joints_hardly_better(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, placement = seen(name, noise_px=0.0, virtual=True)
+    monkeypatch.setattr(pose, "ROTATION_PRIOR_RAD", 10.0)
+    monkeypatch.setattr(pose, "PIXEL_SPREAD", (1.0, 0.0))
+    _, free = seen(name, noise_px=0.0, virtual=True)
+    least = np.minimum(free.error_px, placement.error_px)
+    assert np.sqrt((placement.error_px**2).mean()) < 1.05 * np.sqrt((least**2).mean())
 
 
 def test_bodies_of_one_size_leave_the_scale_to_the_height_line() -> None:

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import logging
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 
 from jobs import process_scene
 from mili_core.errors import ConfigError
 from mili_core.synth.camera import SceneCamera
 from pipeline.cli import EXIT_USAGE
 from pipeline.config import CameraSettings
+from pipeline.frames import discover
+from pipeline.frames.focal import told_focal
+from pipeline.frames.stored import FocalTags
 from pipeline.place import Placement, place
-from pipeline.place.focal import DEFAULT_FOCAL_SHARE
+from pipeline.place.focal import DEFAULT_FOCAL_SHARE, told_camera
 from pipeline.place.report import camera_entry
 from tests.place_scenes import Known, body, known_scene
 
@@ -100,3 +106,101 @@ def test_such_a_flag_is_one_line_and_exit_code_2(text: str, tmp_path: Path, caps
 def test_the_setting() -> None:
     assert CameraSettings().focal_px is None
     assert CameraSettings(focal_px=8000.0).focal_px == 8000.0
+
+
+# --- what files tell ------------------------------------------------------------------------------------------------
+
+FOCAL_MM, FILM_MM, PLANE_X, PIXEL_X, PIXEL_Y = 0x920A, 0xA405, 0xA20E, 0xA002, 0xA003
+
+
+def jpeg(path: Path, tags: dict[int, int | tuple[int, int]], size: tuple[int, int] = (600, 400)) -> Path:
+    """Writes a picture with EXIF tags: numbers as LONG, pairs as (signed) RATIONAL."""
+    rest = 8 + 18 + 2 + 12 * len(tags) + 4
+    entries, values = b"", b""
+    for tag, value in sorted(tags.items()):
+        if isinstance(value, int):
+            entries += struct.pack(">HHIi", tag, 4, 1, value)
+        else:
+            entries += struct.pack(">HHII", tag, 10 if min(value) < 0 else 5, 1, rest + len(values))
+            values += struct.pack(">ii", *value)
+    first = struct.pack(">2sHI", b"MM", 42, 8) + struct.pack(">HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    exif = b"Exif\0\0" + first + struct.pack(">H", len(tags)) + entries + struct.pack(">I", 0) + values
+    plain = pyvips.Image.black(*size, bands=3).copy(interpretation="srgb").jpegsave_buffer(keep="none")
+    path.write_bytes(plain[:2] + struct.pack(">2sH", b"\xff\xe1", len(exif) + 2) + exif + plain[2:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tags", "doubt"),
+    [
+        ({FILM_MM: 0}, "tells a focal length of 0 mm"),
+        ({FOCAL_MM: (-35, 1), PLANE_X: (2540, 1)}, "a field of view of 8e-08 degrees"),  # libexif takes off the sign
+        ({FOCAL_MM: (0, 0), PLANE_X: (2540, 1)}, "tells a focal length of nan mm"),
+        ({FILM_MM: 3000}, "tells a focal length of 50000 px, a field of view of 0.688 degrees"),
+        ({FILM_MM: 4}, "tells a focal length of 67 px, a field of view of 155 degrees"),
+        (
+            {FILM_MM: 50, PIXEL_X: 300, PIXEL_Y: 400},
+            "for a shot of 300x400 px, but the picture is 600x400 px, stitched",
+        ),
+        (
+            {FILM_MM: 50, PIXEL_X: 300, PIXEL_Y: 200},
+            "for a shot of 300x200 px, but the picture is 600x400 px, stitched",
+        ),
+        (
+            {FILM_MM: 50, PIXEL_X: 600, PIXEL_Y: 800},
+            "for a shot of 600x800 px, but the picture is 600x400 px, stitched",
+        ),
+    ],
+)
+def test_a_file_whose_focal_length_cannot_be_is_named_in_one_line(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tags: dict[int, int | tuple[int, int]],
+    doubt: str,
+) -> None:
+    path = jpeg(tmp_path / "a.jpg", tags)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.ERROR)  # as jobs set it without --debug
+    (frame,) = discover([str(path)])
+    assert discover([str(path)]) == [frame]
+    assert frame.focal_px is None
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{path}: the metadata tells a focal length of ")
+    assert doubt in line
+    assert "--camera.focal-px" in line
+    assert "\n" not in line
+    assert told_camera(frame).focal_source == "default"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {FILM_MM: 50},
+        {FILM_MM: 50, PIXEL_X: 600, PIXEL_Y: 400},
+        {FILM_MM: 50, PIXEL_X: 400, PIXEL_Y: 600},  # turned, and the tags forgotten
+        {FILM_MM: 50, PIXEL_X: 6000, PIXEL_Y: 4000},  # made smaller
+        {FILM_MM: 50, PIXEL_X: 6000, PIXEL_Y: 4016},  # and its edges left out
+        {FILM_MM: 0, FOCAL_MM: (50, 1), PLANE_X: (4233, 10), PIXEL_X: 600, PIXEL_Y: 400},  # 0: not known
+    ],
+)
+def test_a_file_whose_focal_length_can_be_is_believed_silently(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, tags: dict[int, int | tuple[int, int]]
+) -> None:
+    (frame,) = discover([str(jpeg(tmp_path / "a.jpg", tags))])
+    assert frame.focal_px == pytest.approx(50 * np.hypot(600, 400) / np.hypot(36, 24), rel=1e-3)
+    assert not caplog.records
+    assert told_camera(frame).focal_source == "metadata"
+
+
+def test_the_limits_of_a_told_focal_length_from_both_sides() -> None:
+    def believed(view_deg: float) -> bool:
+        film_mm = 18.0 / np.tan(np.deg2rad(view_deg) / 2.0)
+        focal_px, doubt = told_focal(FocalTags(film_mm=float(film_mm)), 3600, 2400)
+        assert (focal_px is None) == bool(doubt)
+        return focal_px is not None
+
+    assert [believed(view_deg) for view_deg in (0.99, 1.01, 149.9, 150.1)] == [False, True, True, False]
+    assert told_focal(FocalTags(), 3600, 2400) == (None, "")
+    for value in (0.0, -35.0, float("nan"), float("inf")):
+        doubt = told_focal(FocalTags(focal_mm=value, plane_resolution=2540.0), 3600, 2400)
+        assert doubt == (None, f"tells a focal length of {value:g} mm")

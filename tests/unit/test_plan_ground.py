@@ -229,3 +229,12 @@ def test_an_inverted_box_does_not_spoil_the_ground() -> None:
     boxes = people(np.random.default_rng(3), 200)
     odd = np.concatenate([boxes, boxes[:1, [2, 3, 0, 1]]])
     assert fit_scene(odd, FRAME) == fit_scene(boxes, FRAME)
+
+
+def test_a_tight_far_group_makes_no_ground_for_the_frame() -> None:
+    boxes = people(np.random.default_rng(12), 4000)
+    far = boxes[(boxes[:, 3] > 2800.0) & (boxes[:, 3] < 2880.0)]
+    assert len(far) >= 20
+    ground = fit_scene(far, FRAME)
+    assert ground == SceneGround(ground.fit, ())
+    assert "close together" in ground.fit.reason
