@@ -71,9 +71,9 @@ LITE_WEIGHTS = replace(
     **{name: LITE_BODY_SHARE * getattr(LossWeights(), name) for name in BODY_TERMS},
 )
 """Weights for `mili_lite`. Its P5 has a mean square of 58, and L_res is in those units: at weight 1 its gradient on the
-backbone was 45 times that of any other term, so that nothing else was learnt; here they are about equal. Terms of bodies
-have a share of theirs: in full, their gradient on backbone and pyramid was several times that of detection, which learnt
-no more. The SMPL head itself learns as fast, for its steps do not depend on the scale of its gradient (AdamW)."""
+backbone was 45 times that of any other term, so that nothing else was learnt; here they are about equal. Terms of
+bodies have a share of theirs: in full, their gradient on backbone and pyramid was several times that of detection,
+which learnt no more. The SMPL head learns as fast, for its steps do not depend on its gradient's scale (AdamW)."""
 
 
 def suited_weights(model: str, *, tune: bool = False) -> LossWeights:
