@@ -30,6 +30,8 @@ class ModelConfig:
         pre_nms, proposals: best anchors kept a level, and proposals kept an image.
         rpn_nms_iou, box_nms_iou: suppression thresholds.
         box_fc, box_fcs: width and number of the box head's fully connected layers.
+        box_passes: how often the box head looks at what may be a person, each time through the box that it made of it
+            before; a score is the mean of all its looks (iterative localisation: Gidaris and Komodakis, ICCV 2015).
         mask_channels, mask_convs: the mask head.
         body_channels, body_convs, body_fc: the SMPL head; with "joints" the convolutions are those of each level.
         body_features: what the SMPL head reads bodies from: "mean", one mean of the RoI (CRMH), or "joints", where each
@@ -65,6 +67,7 @@ class ModelConfig:
     box_nms_iou: float = 0.5
     box_fc: int = 512
     box_fcs: int = 2
+    box_passes: int = 3
     mask_channels: int = 64
     mask_convs: int = 4
     body_channels: int = 64
@@ -118,7 +121,7 @@ class ModelConfig:
             raise WeightsError(f"the model's configuration is not JSON ({error})") from error
         if not isinstance(raw, dict):
             raise WeightsError(f"the model's configuration is a JSON {type(raw).__name__}, not an object")
-        stored = {**FORMAT_1_SETTINGS, **raw} if format_1 else raw
+        stored = {**LATER_SETTINGS, **(FORMAT_1_SETTINGS if format_1 else {}), **raw}
         if odd := sorted(set(stored) ^ {field.name for field in fields(ModelConfig)}):
             raise WeightsError(f"made for another version: settings {odd} differ; retrain or convert the weights")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
@@ -130,6 +133,9 @@ class ModelConfig:
         except ConfigError as error:
             raise WeightsError(str(error)) from error
 
+
+# What weights are that were made before these settings.
+LATER_SETTINGS: dict[str, object] = {"box_passes": 1}
 
 # What weights of the first format are: made before these settings, with one branch and all of its parts.
 FORMAT_1_SETTINGS: dict[str, object] = {
@@ -173,6 +179,7 @@ MILI_R50 = ModelConfig(
     pre_nms=1000,
     proposals=1000,
     box_fc=1024,
+    box_passes=1,
     mask_channels=256,
     body_channels=256,
     body_convs=4,

@@ -14,6 +14,7 @@ from mili_core.nets.boxes import BOX_STDS, clip, decode
 from mili_core.nets.nms import nms
 
 SIDE = 7
+LIKELY = 0.05  # least score at a first look that is worth another; CRMH keeps nothing below it
 MIN_SIDE = 1.0  # network px; a person who is not wider than that has left the image
 
 
@@ -44,31 +45,36 @@ class BoxHead(nn.Module):
         return self.logits(hidden).float(), self.deltas(hidden).float()
 
 
+def regress(
+    deltas: Float[Tensor, "n 4"], boxes: Float[Tensor, "n 4"], ends: Float[Tensor, "n 2"], config: ModelConfig
+) -> Float[Tensor, "n 4"]:
+    """Gives the boxes that the head makes of others.
+
+    Args:
+        deltas: of `BoxHead`.
+        boxes: that it looked at, half-open xyxy, network px.
+        ends: width and height of their image without its padding.
+        config: inclusive_boxes.
+    """
+    return clip(decode(deltas, boxes, BOX_STDS), ends, 1.0 if config.inclusive_boxes else 0.0)
+
+
 @torch.no_grad()
 def detect(
-    logits: Float[Tensor, "n 2"],
-    deltas: Float[Tensor, "n 4"],
-    proposals: Float[Tensor, "n 4"],
-    size: tuple[int, int],
-    threshold: float,
-    config: ModelConfig,
+    scores: Float[Tensor, " n"], boxes: Float[Tensor, "n 4"], threshold: float, config: ModelConfig
 ) -> tuple[Float[Tensor, "k 4"], Float[Tensor, " k"], Int64[Tensor, " k"]]:
     """Gives the people of one image.
 
     Args:
-        logits, deltas: of `BoxHead` for this image's proposals.
-        proposals: half-open xyxy, network px.
-        size: (height, width) of the image without its padding.
+        scores: probability that each is a person.
+        boxes: half-open xyxy, network px.
         threshold: least score kept.
         config: box_nms_iou, max_people, inclusive_boxes.
 
     Returns:
-        Boxes, scores and proposal indices, best first.
+        Boxes, scores and indices, best first.
     """
-    scores = logits.softmax(dim=1)[:, 1]
-    least_px, least_kept_px = (1.0, 0.0) if config.inclusive_boxes else (0.0, MIN_SIDE)
-    boxes = clip(decode(deltas, proposals, BOX_STDS), float(size[1]), float(size[0]), least_px)
-    solid = ((boxes[:, 2:] - boxes[:, :2]) > least_kept_px).all(dim=1)
+    solid = ((boxes[:, 2:] - boxes[:, :2]) > (0.0 if config.inclusive_boxes else MIN_SIDE)).all(dim=1)
     candidates = ((scores >= threshold) & solid).nonzero()[:, 0]
     keep = nms(boxes[candidates], scores[candidates], config.box_nms_iou)[: config.max_people]
     kept = candidates[keep]

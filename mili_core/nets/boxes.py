@@ -33,9 +33,15 @@ def iou(a: Float[Tensor, "*b n 4"], b: Float[Tensor, "*b m 4"]) -> Float[Tensor,
     return common / union.clamp(min=1e-9)
 
 
-def clip(boxes: Float[Tensor, "*n 4"], width: float, height: float, least: float = 0.0) -> Float[Tensor, "*n 4"]:
-    """Returns boxes cut to [0, width] x [0, height], each of which has `least` px on the far side of every edge."""
-    high = boxes.new_tensor((width - least, height - least, width, height))
+def clip(boxes: Float[Tensor, "*n 4"], ends: Float[Tensor, "*#n 2"], least: float = 0.0) -> Float[Tensor, "*n 4"]:
+    """Returns boxes cut to [0, width] x [0, height], each of which has `least` px on the far side of every edge.
+
+    Args:
+        boxes: xyxy.
+        ends: width and height, of all boxes, or (2,) of each.
+        least: px.
+    """
+    high = torch.cat((ends - least, ends), dim=-1)
     low = boxes.new_tensor((0.0, 0.0, least, least))
     return torch.minimum(torch.maximum(boxes, low), high)
 

@@ -131,6 +131,35 @@ class Mili(nn.Module):
         return self.people(levels, proposals, sizes, threshold, branch)
 
     @torch.no_grad()
+    def judged(
+        self,
+        levels: Sequence[Tensor],
+        boxes: Float[Tensor, "n 4"],
+        image_index: Int64[Tensor, " n"],
+        ends: Float[Tensor, "n 2"],
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 4"]]:
+        """Gives the probability that each box holds a person, and the box of that person (network px).
+
+        Args:
+            levels: of `features`.
+            boxes: proposals.
+            image_index: image of each.
+            ends: width and height of that image without its padding.
+        """
+
+        def look(rows: Int64[Tensor, " k"]) -> Float[Tensor, " k"]:
+            logits, deltas = self.box_head(self.rois(levels, found[rows], image_index[rows], box_head.SIDE))
+            found[rows] = box_head.regress(deltas, found[rows], ends[rows], self.config)
+            return logits.softmax(dim=1)[:, 1]
+
+        found = boxes.clone()
+        scores = look(torch.arange(len(boxes), device=boxes.device))
+        likely = (scores >= box_head.LIKELY).nonzero()[:, 0]
+        looks = [scores[likely], *(look(likely) for _ in range(1, self.config.box_passes))]
+        scores[likely] = torch.stack(looks).mean(dim=0)
+        return scores, found
+
+    @torch.no_grad()
     def people(
         self,
         levels: Sequence[Tensor],
@@ -141,19 +170,20 @@ class Mili(nn.Module):
     ) -> People:
         """Gives everyone whom the heads find among each image's proposals; other arguments as of `forward`."""
         index = _image_index(proposals)
+        ends = torch.cat(proposals).new_tensor([(width, height) for height, width in sizes])[index]
+        scores, boxes = self.judged(levels, torch.cat(proposals), index, ends)
         counts = [len(one) for one in proposals]
-        logits, deltas = self.box_head(self.rois(levels, torch.cat(proposals), index, box_head.SIDE))
         found = [
             detect(*parts, threshold, self.config)
-            for parts in zip(logits.split(counts), deltas.split(counts), proposals, sizes, strict=True)
+            for parts in zip(scores.split(counts), boxes.split(counts), strict=True)
         ]
-        boxes = torch.cat([one[0] for one in found])
+        kept = torch.cat([one[0] for one in found])
         image_index = _image_index([one[0] for one in found])
         masks = None
         if branch == "lr" and self.mask_head is not None:
-            masks = self.mask_head(self.rois(levels, boxes, image_index, mask_head.SIDE))
-        scores = torch.cat([one[1] for one in found])
-        return People(boxes, scores, image_index, masks, self.bodies(levels, boxes, image_index))
+            masks = self.mask_head(self.rois(levels, kept, image_index, mask_head.SIDE))
+        kept_scores = torch.cat([one[1] for one in found])
+        return People(kept, kept_scores, image_index, masks, self.bodies(levels, kept, image_index))
 
 
 def _image_index(parts: Sequence[Tensor]) -> Int64[Tensor, " n"]:

@@ -21,7 +21,7 @@ from mili_core.compat.raw import last_pixels, unpadded_size
 from mili_core.config import CRMH_R50, MILI_R50, ModelConfig
 from mili_core.errors import BodyError, ConfigError, WeightsError
 from mili_core.letterbox import letterbox
-from mili_core.nets.box_head import BoxHead, detect
+from mili_core.nets.box_head import BoxHead, detect, regress
 from mili_core.nets.boxes import RPN_STDS, clip, decode
 from mili_core.nets.mili import Mili
 from mili_core.nets.nms import nms
@@ -122,7 +122,7 @@ def test_boxes_are_decoded_and_cut_to_their_last_pixel() -> None:
     deltas = torch.tensor(np.random.RandomState(1).standard_normal((80, 4))).float()
     deltas[0], deltas[1] = torch.tensor([0.0, 0, 9, -9]), torch.tensor([9.0, 9, 0, 0])  # clamped; beyond the image
     expected = [plain_decode(b, d, size) for b, d in zip(boxes.tolist(), deltas.tolist(), strict=True)]
-    ours = clip(decode(deltas, half_open(boxes), RPN_STDS), 330.0, 280.0, 1.0)
+    ours = clip(decode(deltas, half_open(boxes), RPN_STDS), torch.tensor((330.0, 280.0)), 1.0)
     np.testing.assert_allclose(last_pixels(ours).numpy(), expected, atol=2e-4)
 
 
@@ -176,7 +176,9 @@ def test_people_are_the_second_class_and_none_is_too_narrow() -> None:
     boxes, size = some_boxes(50, 6), (200, 250)
     rng = np.random.RandomState(7)
     logits, deltas = torch.tensor(rng.standard_normal((50, 2))).float(), torch.tensor(rng.standard_normal((50, 8)))
-    found, scores, index = detect(logits, deltas[:, -4:].float(), half_open(boxes), size, 0.05, CRMH_R50)
+    ends = torch.tensor((float(size[1]), float(size[0]))).expand(50, 2)
+    moved = regress(deltas[:, -4:].float(), half_open(boxes), ends, CRMH_R50)
+    found, scores, index = detect(logits.softmax(dim=1)[:, 1], moved, 0.05, CRMH_R50)
     person = (deltas[:, 4:] * torch.tensor([0.1, 0.1, 0.2, 0.2])).tolist()
     cut = [plain_decode(box, delta, size) for box, delta in zip(boxes.tolist(), person, strict=True)]
     share = [math.exp(b) / (math.exp(a) + math.exp(b)) for a, b in logits.tolist()]

@@ -8,6 +8,8 @@ import torch
 from mili_core.config import MILI_LITE, MILI_R50
 from mili_core.errors import ConfigError
 from mili_core.nets.attention import SpatialAttention
+from mili_core.nets.box_head import LIKELY
+from mili_core.nets.boxes import BOX_STDS, decode
 from mili_core.nets.mask_head import MaskHead
 from mili_core.nets.mili import Mili
 from mili_core.nets.resnet import ResNet50
@@ -129,3 +131,47 @@ def test_people_stay_inside_their_image() -> None:
     assert len(second)
     assert second[:, 2].max() <= 70
     assert second[:, 3].max() <= 40
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_the_box_head_looks_again_through_the_boxes_that_it_made(passes: int) -> None:
+    torch.manual_seed(0)
+    model = Mili(replace(TINY, box_passes=passes)).eval()
+    torch.nn.init.normal_(model.box_head.deltas.weight, std=0.05)
+    torch.nn.init.normal_(model.box_head.logits.weight, std=8.0)
+    levels = [torch.randn(2, 8, 96 // stride, 128 // stride) for stride in (4, 8, 16, 32)]
+    corner = torch.rand(12, 2) * torch.tensor((90.0, 60.0))
+    proposals = torch.cat((corner, corner + 8.0 + torch.rand(12, 2) * 30.0), dim=1)
+    index = torch.arange(12) % 2
+    ends = torch.tensor(((128.0, 96.0), (100.0, 90.0)))[index]
+    scores, boxes = model.judged(levels, proposals, index, ends)
+    likely = 0
+    for row in range(12):
+        box, looks = proposals[row : row + 1], []
+        for number in range(passes):
+            logits, deltas = model.box_head(model.rois(levels, box, index[row : row + 1], 7))
+            looks.append(logits.softmax(dim=1)[0, 1].item())
+            box = decode(deltas, box, BOX_STDS)
+            low, (width, height) = torch.zeros(4), ends[row].tolist()
+            box = box.clamp(min=low, max=torch.tensor((width, height, width, height)))
+            if number == 0 and looks[0] < LIKELY:
+                break
+        likely += len(looks) == passes
+        torch.testing.assert_close(boxes[row], box[0], rtol=1e-4, atol=1e-3)
+        assert scores[row].item() == pytest.approx(sum(looks) / len(looks), abs=1e-5)
+    assert 0 < likely < 12 or passes == 1, "some are likely and some are not, or this shows little"
+
+
+def test_nobody_likely_needs_no_second_look() -> None:
+    model = Mili(TINY).eval()
+    torch.nn.init.constant_(model.box_head.logits.bias, 0.0)
+    with torch.no_grad():
+        model.box_head.logits.bias[0] = 50.0
+    levels = [torch.randn(1, 8, 64 // stride, 64 // stride) for stride in (4, 8, 16, 32)]
+    scores, boxes = model.judged(
+        levels, torch.tensor([[4.0, 4.0, 20.0, 40.0]]), torch.zeros(1, dtype=torch.int64), torch.tensor([[64.0, 64.0]])
+    )
+    assert scores.item() < 1e-6
+    assert boxes.shape == (1, 4)
+    none = model.judged(levels, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 2))
+    assert [len(part) for part in none] == [0, 0]
