@@ -29,7 +29,7 @@ LEAST_SPREAD = 0.06
 """Of heights, as a share, whatever those found show: adults differ by so much, and a few who do not prove nothing."""
 MOST_ERROR = TOLERANCE
 """Standard error of a line, as a share of a height, where it is followed: beyond it a person who stands there and
-obeys the true line would count as off this one. On the fitted frames of the plan's bench it is .01 to .03, once .2."""
+obeys the true line would count as off this one."""
 FARTHEST = 0.02
 """Share of the people on a line whom the far end of it is left to: a stray one may happen to fit."""
 ROLL_GAIN = 0.05

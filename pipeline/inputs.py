@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.config import SceneConfig
 from pipeline.frames import discover
+from pipeline.frames.focal import check_given_focal
 from pipeline.ray_job import refuse_vanishing_paths
 from pipeline.regions import Regions
 from pipeline.types import FrameRef
@@ -13,8 +14,12 @@ def named_inputs(config: SceneConfig) -> tuple[list[FrameRef], Regions]:
     """Gives the frames that the settings name, and the regions that count.
 
     Raises:
-        MiliError: a path vanishes with the Ray job, a frame is missing or unusable, names collide, or a region is none.
+        MiliError: a path vanishes with the Ray job, a frame is missing or unusable, names collide, a region
+            or a focal length is none.
     """
     refuse_vanishing_paths(config)
     regions = Regions.parse(config.roi, config.exclude)
-    return discover(config.input, config.scene_id, config.frame_id), regions
+    frames = discover(config.input, config.scene_id, config.frame_id)
+    for frame in frames:
+        check_given_focal(config.camera.focal_px, frame.width, frame.height)
+    return frames, regions

@@ -17,8 +17,8 @@ from schemas.manifest import BlockRowPlan, GroundReport, HeightLine
 USUAL_SECONDS = 0.24
 """Seconds a block where none was looked at: the shipped model, one thread of a CPU (README.md, 8.2 blocks/s of two)."""
 LATE_SHARE = 1.0
-"""Blocks of the third look, at most, as a share of the second look's. What it takes is known only after the second:
-on 26 real frames (tests/bench/bench_plan.py --by-scene, T = 64) .07 on average and .98 at most, after a refit."""
+"""Blocks of the third look, at most, as a share of the second look's: an allowance. What it takes is known only after
+the second; tests/bench/bench_plan.py prints what late looks take on real frames."""
 
 
 def plan_entry(

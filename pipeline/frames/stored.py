@@ -75,10 +75,16 @@ def focal_px(tags: FocalTags, width: int, height: int) -> float | None:
     if tags.film_mm and 0.0 < tags.film_mm < math.inf:
         return tags.film_mm * math.hypot(width, height) / FILM_DIAGONAL_MM
     if tags.focal_mm and 0.0 < tags.focal_mm < math.inf and tags.plane_resolution:
-        px_per_mm = tags.plane_resolution / MM_PER_UNIT.get(int(tags.plane_unit or 2), 25.4)
-        resized = width / tags.pixel_width if tags.pixel_width else 1.0
-        return tags.focal_mm * px_per_mm * resized
+        px_per_mm = tags.plane_resolution / MM_PER_UNIT.get(tags.plane_unit or 2, 25.4)
+        return tags.focal_mm * px_per_mm * _resized(tags, width, height)
     return None
+
+
+def _resized(tags: FocalTags, width: int, height: int) -> float:
+    """Gives how much larger a picture is than its shot; turned by 90 degrees it is no larger."""
+    if tags.pixel_width and tags.pixel_height:
+        return max(width, height) / max(tags.pixel_width, tags.pixel_height)
+    return width / tags.pixel_width if tags.pixel_width else 1.0
 
 
 def check_size(path: Path, width: int, height: int) -> None:

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from mili_core.errors import DetectionError
 from pipeline.geometry import boxes_to_frame
+from pipeline.merge.unreadable import LARGEST
+from pipeline.merge.views import ROUNDING
 from pipeline.types import Block, BoolArray, Float64Array, SceneDetections
 
 
@@ -40,12 +42,14 @@ def views_of_blocks(
         if boxes.ndim != 2 or boxes.shape[1] != 4 or said.shape != boxes.shape[:1]:
             shapes = f"boxes {boxes.shape}, scores {said.shape}"
             raise DetectionError(f"block {block.id}: {shapes}; expected (N, 4) and (N,)")
-        usable = np.isfinite(boxes).all(axis=1) & np.isfinite(said)
+        usable = (np.abs(boxes) < LARGEST).all(axis=1) & np.isfinite(said)
         refused += [f"box or score is not a number, block {block.id}, row {row}" for row in np.flatnonzero(~usable)]
         _check_scores(said, usable, block)
         frame = boxes_to_frame(block.grid, boxes[usable])
         parts.append(
-            SceneDetections(frame, said[usable].astype(np.float32), np.full(len(frame), index, dtype=np.int64))
+            SceneDetections(
+                frame, said[usable].clip(0.0, 1.0).astype(np.float32), np.full(len(frame), index, dtype=np.int64)
+            )
         )
     return SceneDetections.concat(parts), tuple(refused)
 
@@ -60,7 +64,7 @@ def _numbers(values: ArrayLike, block: Block) -> Float64Array:
 
 def _check_scores(scores: Float64Array, usable: BoolArray, block: Block) -> None:
     """Raises DetectionError for the first usable score (N,) that is outside 0..1."""
-    outside = np.flatnonzero(usable & ((scores < 0.0) | (scores > 1.0)))
+    outside = np.flatnonzero(usable & ((scores < -ROUNDING) | (scores > 1.0 + ROUNDING)))
     if len(outside):
         row = int(outside[0])
-        raise DetectionError(f"block {block.id}, row {row}: score {scores[row]:g} is outside 0..1; give probabilities")
+        raise DetectionError(f"block {block.id}, row {row}: score {float(scores[row])!r} is outside 0..1; give probabilities")

@@ -27,6 +27,7 @@ from pipeline.types import (
 
 # Coordinates are compared on this grid, frame px: rounding noise of a moved frame then decides nothing.
 GRID_PX = 1.0 / 1024.0
+ROUNDING = 1e-6  # by which a mean of probabilities may leave 0..1
 ALIKE = "one of many boxes alike"
 
 
@@ -117,7 +118,7 @@ def prepare(
     order = order[~surplus]
     source = keep[order].astype(np.int64)
     block_index = detections.block_index[source]
-    outlines = None if detections.outlines is None else _usable_outlines(detections.outlines[source])
+    outlines = None if detections.outlines is None else _usable_outlines(detections.outlines[source], source)
     cut, near = (
         _sides_within(boxes[source], windows[source], plan.inner[block_index], plan.scale[block_index], px, share)
         for px, share in (
@@ -235,6 +236,7 @@ def _refusals(
         (off_block, "box outside its block"),
         (off_frame, "box outside the frame"),
         (inverted, "empty or inverted box"),
+        ((detections.scores < -ROUNDING) | (detections.scores > 1.0 + ROUNDING), "score outside 0..1"),
         (is_placeholder(detections.boxes_frame), "values that are not finite"),
     ):
         for k in np.flatnonzero(flags).tolist():
@@ -242,11 +244,18 @@ def _refusals(
     return reasons
 
 
-def _usable_outlines(outlines: GeometryArray) -> GeometryArray:
+def _usable_outlines(outlines: GeometryArray, source: Int64Array) -> GeometryArray:
     """Gives valid geometries with area, None for what has none.
 
     Self-touching ones are repaired; of a collection, however nested, the union of its polygons counts.
+
+    Raises:
+        DetectionError: something is neither a geometry nor None; `source` tells which view.
     """
+    odd = np.flatnonzero(~(shapely.is_geometry(outlines) | (outlines == np.array(None))))
+    if len(odd):
+        kind = type(outlines[odd[0]]).__name__
+        raise DetectionError(f"outline of view {source[odd[0]]} is a {kind}; give Shapely geometries, or None")
     usable = outlines.copy()
     plain = np.isin(shapely.get_type_id(usable), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
     broken = np.flatnonzero(~shapely.is_missing(usable) & ~(plain & shapely.is_valid(usable)))

@@ -75,6 +75,9 @@ def stage_calls(
         "proposals (decode, NMS)": lambda: propose(raw, sizes, config),
         f"RoIAlign 7x7, {len(proposals[0])} boxes": lambda: model.rois(levels, boxes, index, box_head.SIDE),
         "box head": lambda: model.box_head(small),
+        f"{config.box_passes - 1} more looks, all boxes": lambda: [
+            model.box_head(model.rois(levels, boxes, index, box_head.SIDE)) for _ in range(1, config.box_passes)
+        ],
         f"RoIAlign 14x14, {people} boxes": lambda: model.body_rois(levels, boxes[some], index[some]),
         "SMPL head": lambda: model.smpl_head(large, boxes[some]),
     }

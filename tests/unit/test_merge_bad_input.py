@@ -136,7 +136,7 @@ class TestForeignBlocks:
     @pytest.mark.parametrize("score", [1.01, -0.2, 87.0])
     def test_a_score_outside_its_range_is_named(self, score: float) -> None:
         boxes = np.array([[10, 20, 30, 80], [40, 20, 60, 80]], dtype=np.float64)
-        with pytest.raises(DetectionError, match=rf"^block right, row 1: score {score:g} is outside 0\.\.1; .*$"):
+        with pytest.raises(DetectionError, match=rf"^block right, row 1: score {score!r} is outside 0\.\.1; .*$"):
             views_of_blocks(BLOCKS, [[], boxes], [[], np.array([0.5, score])])
 
     def test_the_ends_of_the_range_are_scores(self) -> None:

@@ -15,7 +15,7 @@ from mili_core.synth.camera import SceneCamera
 from pipeline.cli import EXIT_USAGE
 from pipeline.config import CameraSettings
 from pipeline.frames import discover
-from pipeline.frames.focal import told_focal
+from pipeline.frames.focal import check_given_focal, told_focal
 from pipeline.frames.stored import FocalTags
 from pipeline.place import Placement, place
 from pipeline.place.focal import DEFAULT_FOCAL_SHARE, told_camera
@@ -133,7 +133,7 @@ def jpeg(path: Path, tags: dict[int, int | tuple[int, int]], size: tuple[int, in
 @pytest.mark.parametrize(
     ("tags", "doubt"),
     [
-        ({FILM_MM: 0}, "tells a focal length of 0 mm"),
+        ({FILM_MM: 50, PIXEL_X: 300}, "for a shot of 300x? px, but the picture is 600x400 px, stitched"),
         ({FOCAL_MM: (-35, 1), PLANE_X: (2540, 1)}, "a field of view of 8e-08 degrees"),  # libexif takes off the sign
         ({FOCAL_MM: (0, 0), PLANE_X: (2540, 1)}, "tells a focal length of nan mm"),
         ({FILM_MM: 3000}, "tells a focal length of 50000 px, a field of view of 0.688 degrees"),
@@ -181,6 +181,7 @@ def test_a_file_whose_focal_length_cannot_be_is_named_in_one_line(
         {FILM_MM: 50, PIXEL_X: 6000, PIXEL_Y: 4000},  # made smaller
         {FILM_MM: 50, PIXEL_X: 6000, PIXEL_Y: 4016},  # and its edges left out
         {FILM_MM: 0, FOCAL_MM: (50, 1), PLANE_X: (4233, 10), PIXEL_X: 600, PIXEL_Y: 400},  # 0: not known
+        {FOCAL_MM: (50, 1), PLANE_X: (4233, 10), PIXEL_X: 400, PIXEL_Y: 600},  # turned, and the tags forgotten
     ],
 )
 def test_a_file_whose_focal_length_can_be_is_believed_silently(
@@ -204,3 +205,19 @@ def test_the_limits_of_a_told_focal_length_from_both_sides() -> None:
     for value in (0.0, -35.0, float("nan"), float("inf")):
         doubt = told_focal(FocalTags(focal_mm=value, plane_resolution=2540.0), 3600, 2400)
         assert doubt == (None, f"tells a focal length of {value:g} mm")
+
+
+def test_a_panorama_has_no_focal_length_of_its_metadata() -> None:
+    for tags in (FocalTags(film_mm=26.0), FocalTags(film_mm=26.0, pixel_width=6000.0, pixel_height=1000.0)):
+        focal_px, doubt = told_focal(tags, 6000, 1000)
+        assert focal_px is None
+        assert "panorama" in doubt
+    assert told_focal(FocalTags(film_mm=26.0), 6000, 3000)[0] is not None
+    assert told_focal(FocalTags(film_mm=0.0), 6000, 4000) == (None, "")  # not known, and nothing to warn of
+
+
+def test_a_focal_length_in_millimetres_is_refused_before_anything_else() -> None:
+    with pytest.raises(ConfigError, match=r"field of view of 180 degrees over 20000x15000 px; give px of the frame"):
+        check_given_focal(35.0, 20_000, 15_000)
+    check_given_focal(18_000.0, 20_000, 15_000)
+    check_given_focal(None, 20_000, 15_000)
