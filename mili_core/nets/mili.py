@@ -150,7 +150,8 @@ class Mili(nn.Module):
         def look(rows: Int64[Tensor, " k"]) -> Float[Tensor, " k"]:
             logits, deltas = self.box_head(self.rois(levels, found[rows], image_index[rows], box_head.SIDE))
             found[rows] = box_head.regress(deltas, found[rows], ends[rows], self.config)
-            return logits.softmax(dim=1)[:, 1]
+            probability: Tensor = logits.softmax(dim=1)[:, 1]
+            return probability
 
         found = boxes.clone()
         scores = look(torch.arange(len(boxes), device=boxes.device))
@@ -175,7 +176,7 @@ class Mili(nn.Module):
         counts = [len(one) for one in proposals]
         found = [
             detect(*parts, threshold, self.config)
-            for parts in zip(scores.split(counts), boxes.split(counts), strict=True)
+            for parts in zip(torch.split(scores, counts), torch.split(boxes, counts), strict=True)
         ]
         kept = torch.cat([one[0] for one in found])
         image_index = _image_index([one[0] for one in found])

@@ -22,7 +22,7 @@ MAX_PIXELS = 4 * 10**9
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
 # EXIF FocalPlaneResolutionUnit: millimetres per unit. 1 (no unit) is read as inches, as cameras mean it.
-MM_PER_UNIT = {1: 25.4, 2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
+MM_PER_UNIT: dict[float, float] = {1: 25.4, 2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 
 Rows = Iterator[tuple[int, NDArray[np.uint8] | NDArray[np.uint16]]]
 
