@@ -67,4 +67,5 @@ def _check_scores(scores: Float64Array, usable: BoolArray, block: Block) -> None
     outside = np.flatnonzero(usable & ((scores < -ROUNDING) | (scores > 1.0 + ROUNDING)))
     if len(outside):
         row = int(outside[0])
-        raise DetectionError(f"block {block.id}, row {row}: score {float(scores[row])!r} is outside 0..1; give probabilities")
+        score = float(scores[row])
+        raise DetectionError(f"block {block.id}, row {row}: score {score!r} is outside 0..1; give probabilities")
