@@ -90,7 +90,7 @@ def test_proposals_are_ranked_clipped_and_bounded() -> None:
         assert ((boxes[:, 2:] - boxes[:, :2]) >= 2).all()
     best = output.anchors[output.logits[0].argmax()]  # deltas are nearly 0 at the start
     first = propose(output, [(128, 192)] * 2, config)[0][0]
-    assert box_math.iou(first[None], box_math.clip(best[None], 192.0, 128.0)) > 0.6
+    assert box_math.iou(first[None], box_math.clip(best[None], torch.tensor((192.0, 128.0)))) > 0.6
 
 
 def plain_roi_align(feature: np.ndarray, box: list[float], stride: int, side: int) -> np.ndarray:
