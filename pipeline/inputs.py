@@ -19,7 +19,8 @@ def named_inputs(config: SceneConfig) -> tuple[list[FrameRef], Regions]:
     """
     refuse_vanishing_paths(config)
     regions = Regions.parse(config.roi, config.exclude)
-    frames = discover(config.input, config.scene_id, config.frame_id)
+    focal_px = config.camera.focal_px
+    frames = discover(config.input, config.scene_id, config.frame_id, focal_given=focal_px is not None)
     for frame in frames:
-        check_given_focal(config.camera.focal_px, frame.width, frame.height)
+        check_given_focal(focal_px, frame.width, frame.height)
     return frames, regions

@@ -130,6 +130,18 @@ class Mili(nn.Module):
         proposals = propose(self.proposals(levels), sizes, self.config)
         return self.people(levels, proposals, sizes, threshold, branch)
 
+    def look(
+        self,
+        levels: Sequence[Tensor],
+        boxes: Float[Tensor, "n 4"],
+        image_index: Int64[Tensor, " n"],
+        ends: Float[Tensor, "n 2"],
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 4"]]:
+        """Gives what one look of the box head makes of boxes; arguments and result as of `judged`."""
+        logits, deltas = self.box_head(self.rois(levels, boxes, image_index, box_head.SIDE))
+        probability: Tensor = logits.softmax(dim=1)[:, 1]
+        return probability, box_head.regress(deltas, boxes, ends, self.config)
+
     @torch.no_grad()
     def judged(
         self,
@@ -148,9 +160,7 @@ class Mili(nn.Module):
         """
 
         def look(rows: Int64[Tensor, " k"]) -> Float[Tensor, " k"]:
-            logits, deltas = self.box_head(self.rois(levels, found[rows], image_index[rows], box_head.SIDE))
-            found[rows] = box_head.regress(deltas, found[rows], ends[rows], self.config)
-            probability: Tensor = logits.softmax(dim=1)[:, 1]
+            probability, found[rows] = self.look(levels, found[rows], image_index[rows], ends[rows])
             return probability
 
         found = boxes.clone()

@@ -34,10 +34,19 @@ class Candidates:
         return torch.cat(boxes), _image_of(people), torch.cat(people)
 
 
-def find_candidates(output: RpnOutput, model: Mili, batch: Batch, sampling: Sampling) -> Candidates:
-    """Gives the proposals of each image with its true boxes added, and a sample of them."""
+def find_candidates(
+    levels: Sequence[Tensor], output: RpnOutput, model: Mili, batch: Batch, sampling: Sampling
+) -> Candidates:
+    """Gives the proposals of each image with its true boxes added, and a sample of them.
+
+    Where the model looks at likely people more than once, the boxes of its first look are candidates too: the later
+    looks then meet in training what they meet in use, and the likely false ones are among the background.
+    """
     proposals = propose(output, batch.sizes, model.config)
-    rois = [torch.cat((boxes, target.boxes)) for boxes, target in zip(proposals, batch.targets, strict=True)]
+    sources = [proposals, [target.boxes for target in batch.targets]]
+    if model.config.box_passes > 1:
+        sources.append(_first_looks(levels, proposals, model, batch))
+    rois = [torch.cat(parts) for parts in zip(*sources, strict=True)]
     assigned = [
         assign_rois(one, target.boxes, target.ignore_boxes, sampling)
         for one, target in zip(rois, batch.targets, strict=True)
@@ -68,6 +77,16 @@ def mask_term(model: Mili, levels: Sequence[Tensor], candidates: Candidates, bat
         return levels[0].sum() * 0.0
     features = model.rois(levels, torch.cat(boxes), torch.cat(index), mask_head.SIDE)
     return occlusion_loss(model.mask_head(features), torch.cat(goals))
+
+
+@torch.no_grad()
+def _first_looks(levels: Sequence[Tensor], proposals: list[Tensor], model: Mili, batch: Batch) -> list[Tensor]:
+    """Returns each image's boxes, (N, 4) network px, that a first look makes of its likely proposals."""
+    index = _image_of(proposals).long()
+    ends = torch.cat(proposals).new_tensor([(width, height) for height, width in batch.sizes])[index]
+    scores, boxes = model.look(levels, torch.cat(proposals), index, ends)
+    likely = (scores >= box_head.LIKELY) & ((boxes[:, 2:] - boxes[:, :2]) > box_head.MIN_SIDE).all(dim=1)
+    return [boxes[likely & (index == image)] for image in range(len(proposals))]
 
 
 def _detection_images(batch: Batch) -> list[int]:

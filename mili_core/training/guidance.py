@@ -47,7 +47,7 @@ def teach(teacher: Mili, batch: Batch, sampling: Sampling, kind: RoiTerm) -> Les
     config = teacher.config
     images = normalised(batch.images_hr, batch.sizes, config.pixel_mean, config.pixel_std)
     levels = teacher.features(images, "hr")
-    boxes, index, _ = find_candidates(teacher.proposals(levels), teacher, batch, sampling).positives()
+    boxes, index, _ = find_candidates(levels, teacher.proposals(levels), teacher, batch, sampling).positives()
     return Lesson(levels[-1], boxes, index, _answer(teacher, levels, boxes, index, kind))
 
 

@@ -122,7 +122,7 @@ def stored_rois(
 def _looked_at(model: Mili, branch: Branch, batch: Batch, amp: Amp) -> StoredRois:
     with precision(batch.images.device, amp):
         levels = model.features(normalise(batch, model.config.pixel_mean, model.config.pixel_std), branch)
-        candidates = find_candidates(model.proposals(levels), model, batch, Sampling())
+        candidates = find_candidates(levels, model.proposals(levels), model, batch, Sampling())
         examples = body_examples(batch, candidates, Sampling())
         rois = model.body_rois(levels, examples.boxes, examples.image_index)
     if not (torch.isfinite(rois.half()).all() and torch.isfinite(examples.points).all()):

@@ -116,7 +116,7 @@ class Objective:
         top = unrestored[-1]
         levels = model.restored(unrestored, plan.branch)
         output = model.proposals(levels)
-        candidates = find_candidates(output, model, batch, plan.sampling)
+        candidates = find_candidates(levels, output, model, batch, plan.sampling)
         terms = detection_terms(model, levels, output, candidates, batch, plan.sampling)
         if plan.branch == "lr" and model.mask_head is not None and self.weights.occlusion > 0.0:
             terms = replace(terms, occlusion=mask_term(model, levels, candidates, batch))

@@ -28,10 +28,12 @@ class _Group:
     single: bool
 
 
-def discover(inputs: Sequence[str], scene_id: str | None = None, frame_id: int | None = None) -> list[FrameRef]:
+def discover(
+    inputs: Sequence[str], scene_id: str | None = None, frame_id: int | None = None, *, focal_given: bool = False
+) -> list[FrameRef]:
     """Gives the frames that the inputs name, with the size and focal length that their headers say.
 
-    A focal length that cannot be the picture's is left out, and a line of warning logged.
+    A focal length that cannot be the picture's is left out, and a line of warning logged where it would be needed.
 
     A file is a scene of its own, named by its stem, frame 0. A folder or glob is one scene per parent folder, named
     by it; its frames are in natural order (IMG_2 before IMG_10) and numbered by the last run of digits of their stem
@@ -42,6 +44,7 @@ def discover(inputs: Sequence[str], scene_id: str | None = None, frame_id: int |
         inputs: files, folders or glob patterns, in order.
         scene_id: puts all inputs into this one scene.
         frame_id: number of the frame; only where the inputs name one file.
+        focal_given: the focal length is known from elsewhere.
 
     Returns:
         One FrameRef per file, absolute paths, no two with the same scene_id and frame_id.
@@ -62,7 +65,7 @@ def discover(inputs: Sequence[str], scene_id: str | None = None, frame_id: int |
         if not 0 <= frame_id < FRAME_ID_LIMIT:
             raise ConfigError(f"frame id {frame_id} is out of range; expected 0 <= frame id < 2**31")
         named = [(named[0][0], frame_id, named[0][2])]
-    return [_frame_ref(scene, number, path) for scene, number, path in named]
+    return [_frame_ref(scene, number, path, warn=not focal_given) for scene, number, path in named]
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[int, int, str], ...], str]:
@@ -149,8 +152,9 @@ def _numbered(group: _Group) -> list[tuple[int, Path]]:
     return list(enumerate(group.paths))
 
 
-def _frame_ref(scene_id: str, frame_id: int, path: Path) -> FrameRef:
+def _frame_ref(scene_id: str, frame_id: int, path: Path, *, warn: bool) -> FrameRef:
     stored = open_stored(path)
-    warn_of_focal(path, stored.focal_doubt)
+    if warn:
+        warn_of_focal(path, stored.focal_doubt)
     width, height = upright_size(stored.width, stored.height, stored.orientation)
     return FrameRef(scene_id, frame_id, str(path), width, height, stored.focal_px)

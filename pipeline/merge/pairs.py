@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,11 @@ import shapely
 
 from pipeline.types import Float64Array, Int64Array
 
-# Boxes looked up at once; bounds the memory of the tree's answer.
-CHUNK = 50_000
+ANSWER = 200_000
+"""Pairs that the tree is asked for at once, about; bounds the memory of its answer, however dense the crowd."""
+FEWEST, MOST = 16, 50_000
+"""Boxes looked up at once; at first the fewest."""
+GROWTH = 8
 
 
 def overlapping(boxes: Float64Array, others: Float64Array) -> tuple[Int64Array, Int64Array]:
@@ -24,21 +27,28 @@ def overlapping(boxes: Float64Array, others: Float64Array) -> tuple[Int64Array, 
     Returns:
         (P,) int64 indices into `boxes` and (P,) int64 indices into `others`.
     """
+    return _joined(_overlaps(boxes, others))
+
+
+def _overlaps(boxes: Float64Array, others: Float64Array) -> Iterator[tuple[Int64Array, Int64Array]]:
+    """Gives the pairs of `overlapping`, some `ANSWER` at a time."""
     tree = shapely.STRtree(shapely.box(*others.T))
-    first: list[Int64Array] = []
-    second: list[Int64Array] = []
-    for start in range(0, len(boxes), CHUNK):
-        part = boxes[start : start + CHUNK]
+    start, count = 0, FEWEST
+    while start < len(boxes):
+        part = boxes[start : start + count]
         i, j = tree.query(shapely.box(*part.T))
         a, b = part[i], others[j]
         shares = (np.minimum(a[:, 2:], b[:, 2:]) > np.maximum(a[:, :2], b[:, :2])).all(axis=1)
-        i, j = i[shares] + start, j[shares]
-        order = np.lexsort((j, i))
-        first.append(i[order])
-        second.append(j[order])
-    if not first:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    return np.concatenate(first).astype(np.int64), np.concatenate(second).astype(np.int64)
+        order = np.lexsort((j[shares], i[shares]))
+        yield (i[shares][order] + start).astype(np.int64), j[shares][order].astype(np.int64)
+        start += len(part)
+        count = min(max(count * ANSWER // max(len(i), 1), FEWEST), GROWTH * count, MOST)
+
+
+def _joined(parts: Iterable[tuple[Int64Array, Int64Array]]) -> tuple[Int64Array, Int64Array]:
+    none = np.zeros(0, dtype=np.int64)
+    first, second = zip((none, none), *parts, strict=True)
+    return np.concatenate(first), np.concatenate(second)
 
 
 def candidate_pairs(boxes: Float64Array, block: Int64Array) -> tuple[Int64Array, Int64Array]:
@@ -85,11 +95,14 @@ def shards(boxes: Float64Array, size: int) -> Iterator[Shard]:
 
 def pairs_of_shard(boxes: Float64Array, block: Int64Array, shard: Shard) -> tuple[Int64Array, Int64Array]:
     """Gives the pairs i < j that a shard owns: of different blocks, sharing area, ordered by (i, j)."""
-    a, b = overlapping(boxes[shard.own], boxes[shard.near])
-    first, second = shard.own[a], shard.near[b]
     outside = np.ones(len(boxes), dtype=np.bool_)
     outside[shard.own] = False
-    useful = (block[first] != block[second]) & (outside[second] | (first < second))
-    i, j = np.minimum(first, second)[useful], np.maximum(first, second)[useful]
+
+    def useful(a: Int64Array, b: Int64Array) -> tuple[Int64Array, Int64Array]:
+        first, second = shard.own[a], shard.near[b]
+        keep = (block[first] != block[second]) & (outside[second] | (first < second))
+        return np.minimum(first, second)[keep], np.maximum(first, second)[keep]
+
+    i, j = _joined(useful(a, b) for a, b in _overlaps(boxes[shard.own], boxes[shard.near]))
     order = np.lexsort((j, i))
     return i[order], j[order]

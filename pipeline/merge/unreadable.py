@@ -24,9 +24,9 @@ PLACEHOLDER = (FAR, FAR, -FAR, -FAR)
 """Frame px; the box of a row that cannot be read."""
 
 
-def is_placeholder(boxes_frame: Float64Array) -> BoolArray:
-    """Says which boxes (N, 4) stand for rows that could not be read."""
-    return np.asarray((boxes_frame == np.array(PLACEHOLDER, dtype=np.float64)).all(axis=1), dtype=np.bool_)
+def beyond_number(boxes: Float64Array) -> BoolArray:
+    """Says which boxes (N, 4) hold values that count as infinite, placeholders among them."""
+    return np.asarray((np.abs(boxes) >= LARGEST).any(axis=1), dtype=np.bool_)
 
 
 class ReadableRows:

@@ -12,7 +12,7 @@ from mili_core.errors import DetectionError
 from pipeline.geometry import network_scale
 from pipeline.merge.alike import crowded_out
 from pipeline.merge.config import MergeConfig
-from pipeline.merge.unreadable import is_placeholder
+from pipeline.merge.unreadable import LARGEST, beyond_number
 from pipeline.outlines import polygons_of
 from pipeline.types import (
     Block,
@@ -102,7 +102,7 @@ def prepare(
     """
     _check_block_index(detections, len(blocks))
     plan = _plan(blocks, frame)
-    raw = _snap(detections.boxes_frame - _corner(frame))
+    raw = _snap(np.clip(detections.boxes_frame, -LARGEST, LARGEST) - _corner(frame))
     windows = plan.windows[detections.block_index]
     boxes = intersect(raw, windows)
     reasons = _refusals(raw, boxes, detections, blocks, frame)
@@ -237,11 +237,20 @@ def _refusals(
         (off_frame, "box outside the frame"),
         (inverted, "empty or inverted box"),
         ((detections.scores < -ROUNDING) | (detections.scores > 1.0 + ROUNDING), "score outside 0..1"),
-        (is_placeholder(detections.boxes_frame), "values that are not finite"),
+        (beyond_number(detections.boxes_frame) | _drawn_beyond_number(detections), "values that are not finite"),
     ):
         for k in np.flatnonzero(flags).tolist():
             reasons[k] = f"{text}, block {blocks[int(detections.block_index[k])].id}"
     return reasons
+
+
+def _drawn_beyond_number(detections: SceneDetections) -> BoolArray:
+    """Says which outlines (N,) reach as far as no number should."""
+    result = np.zeros(len(detections), dtype=np.bool_)
+    if detections.outlines is not None:
+        drawn = shapely.is_geometry(detections.outlines)
+        result[drawn] = beyond_number(shapely.bounds(detections.outlines[drawn]))
+    return result
 
 
 def _usable_outlines(outlines: GeometryArray, source: Int64Array) -> GeometryArray:

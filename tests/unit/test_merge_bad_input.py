@@ -122,6 +122,15 @@ class TestRowsThatAreNoNumbers:
         views = table_to_detections(detections_to_table(looked_at(Spoilt("boxes_xyxy", np.nan), monkeypatch)))
         assert merge(views, BLOCKS, FRAME).reasons == (REASON + "left",)
 
+    @pytest.mark.parametrize("value", [1e30, 1e200, 1e308])
+    def test_boxes_and_outlines_of_no_picture_are_rejected_alone(self, value: float) -> None:
+        boxes = np.array([PEOPLE[0], (-value, 0.0, value, 50.0), PEOPLE[1]], dtype=np.float64)
+        outlines = np.array([shapely.box(*PEOPLE[0]), None, shapely.box(0.0, -value, 9.0, value)], dtype=object)
+        views = SceneDetections(boxes, np.full(3, 0.9, dtype=np.float32), np.zeros(3, dtype=np.int64), outlines)
+        result = merge(views, BLOCKS, FRAME)
+        assert result.chosen.tolist() == [0]
+        assert result.reasons == (REASON + "left",) * 2
+
     def test_sound_answers_pass_untouched(self) -> None:
         model = ReadableRows(fakes.FakePredictor())
         (found,) = model.predict([picture()])

@@ -15,7 +15,7 @@ from pipeline.merge.pairs import candidate_pairs, overlapping, pairs_of_shard, s
 from pipeline.merge.similarity import Pairs, _outline_iou, _outline_iou_bound, compare, look_closer, same_person
 from pipeline.merge.stitch import united_boxes
 from pipeline.merge.views import Views, prepare
-from pipeline.types import Block, Int64Array, PixelGrid, SceneDetections, Window
+from pipeline.types import Block, GeometryArray, Int64Array, PixelGrid, SceneDetections, Window
 
 CONFIG = MergeConfig()
 FRAME = Window(0.0, 0.0, 3000.0, 2000.0)
@@ -124,6 +124,24 @@ class TestPairs:
         assert sorted(owned) == list(range(200))
         assert len(found) == len(set(found))
         assert set(found) == whole
+
+    def test_a_crowd_is_looked_up_in_small_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        views = scatter(4, 300)
+        at_once = overlapping(views.boxes, views.boxes)
+        asked: list[int] = []
+        query = shapely.STRtree.query
+
+        def counted(tree: shapely.STRtree, boxes: GeometryArray) -> Int64Array:
+            asked.append(len(boxes))
+            found: Int64Array = query(tree, boxes)
+            return found
+
+        monkeypatch.setattr("pipeline.merge.pairs.ANSWER", 1)
+        monkeypatch.setattr(shapely.STRtree, "query", counted)
+        in_parts = overlapping(views.boxes, views.boxes)
+        assert set(asked[:-1]) == {16}
+        assert sum(asked) == 300
+        assert [part.tolist() for part in in_parts] == [part.tolist() for part in at_once]
 
     def test_touching_boxes_are_no_pair(self) -> None:
         boxes = np.array([[0, 0, 10, 10], [10, 0, 20, 10], [0, 10, 10, 20]], dtype=np.float64)

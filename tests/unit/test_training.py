@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_training import HR, LR, SETTINGS, TINY, ToyStream, fresh, guided, quiet, supervision
+from toy_training import HR, LR, SETTINGS, TINY, ToyStream, fresh, guided, lively, quiet, supervision
 
 from mili_core.errors import ConfigError
 from mili_core.losses.settings import TUNE_WEIGHTS, LossSettings, LossWeights
 from mili_core.losses.total import LossTerms, total_loss
 from mili_core.nets.mili import Mili
+from mili_core.nets.rpn import propose
 from mili_core.training.assign import Sampling
 from mili_core.training.batch import Batch, collate, normalise
 from mili_core.training.bodies import LEAST_SHARE, body_examples
+from mili_core.training.detection import find_candidates
 from mili_core.training.initial import initial_model
 from mili_core.training.loop import DivergedError, freeze_norms, train
 from mili_core.training.step import Objective, Plan, Teacher
@@ -180,6 +182,35 @@ def test_an_smpl_head_of_another_kind_starts_anew(tmp_path: Path) -> None:
         model = initial_model(wanted, 0, path)
         assert torch.equal(model.neck.laterals[0].weight, earlier.neck.laterals[0].weight.half().float())
         assert bool((model.smpl_head.fc2.bias == 1).all()) is kept
+
+
+def test_what_a_first_look_makes_of_likely_proposals_is_a_candidate_where_there_is_a_second() -> None:
+    batch = some(0, 1)
+    ends = torch.tensor([(width, height) for height, width in batch.sizes], dtype=torch.float32)
+
+    def candidates(passes: int, bias: float) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        torch.manual_seed(0)
+        model = lively().eval()
+        model.config = replace(model.config, box_passes=passes)
+        torch.nn.init.constant_(model.box_head.logits.bias, 0.0)
+        model.box_head.logits.bias.data[1] = bias
+        with torch.no_grad():
+            levels = model.features(normalise(batch, model.config.pixel_mean, model.config.pixel_std))
+            output = model.proposals(levels)
+            found = find_candidates(levels, output, model, batch, Sampling()).rois
+            proposals = propose(output, batch.sizes, model.config)
+            index = torch.cat([torch.full((len(one),), image) for image, one in enumerate(proposals)])
+            looks = model.look(levels, torch.cat(proposals), index, ends[index])[1]
+        return found, [looks[index == image] for image in range(len(proposals))]
+
+    once, _ = candidates(1, bias=9.0)
+    twice, looks = candidates(3, bias=9.0)
+    unlikely, _ = candidates(3, bias=-9.0)
+    for image in range(len(once)):
+        seen = looks[image][(looks[image][:, 2:] - looks[image][:, :2] > 1.0).all(dim=1)]
+        assert len(seen)
+        torch.testing.assert_close(twice[image], torch.cat((once[image], seen)))
+        torch.testing.assert_close(unlikely[image], once[image])
 
 
 def test_body_rois_are_true_boxes_then_proposals_and_count_by_what_is_seen() -> None:
