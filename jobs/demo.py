@@ -39,6 +39,7 @@ def _demo(options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     scene, out = options.output / "scene", options.output / "out"
+    print(f"renders {options.people} people on {options.size} px, then finds them", file=sys.stderr, flush=True)
     frame = ["--preset", options.preset, "--people", str(options.people), "--size", options.size]
     frame += ["--seed", str(options.seed), "--workers", "auto"]
     debug = ["--debug"] if "debug" in options else []

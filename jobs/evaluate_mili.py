@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.cli import EXIT_DONE, Parser, add_debug, job_parser, run_job
 from pipeline.model_flags import add_model_flags, model_settings
 
+USUAL_SCORE = 0.5  # of a model that recommends none
 LEAST_SCORE = 0.05  # average precision needs the doubtful detections too; CRMH evaluates with this floor
 
 
@@ -25,7 +26,7 @@ def parser() -> Parser:
     add("--split", help="only images with this split (default: all)")
     add_model_flags(photos)
     add("--limit", type=int, help="only the first so many photos")
-    add("--score", type=float, default=0.3, help="for recall and precision (default: %(default)s)")
+    add("--score", type=float, help="for recall and precision (default: what the weights recommend, or .5)")
     scene = kinds.add_parser("scene", help="compare a finished run with the truth of its scene")
     scene.add_argument("--people", type=Path, required=True, help="output folder of a run, or a people file in it")
     scene.add_argument("--truth", type=Path, required=True, help="truth.json or truth/people.parquet")
@@ -56,7 +57,8 @@ def _photos(options: argparse.Namespace) -> list[str]:
 
     photos = islice(CocoPhotos(options.data, options.split, keep_encoded=False), options.limit)
     predictor = load_model(model_settings(options, score_threshold=LEAST_SCORE), options.device)
-    figures = evaluate_photos(predictor, photos, options.score, masks=find_spec("pycocotools") is not None)
+    score = getattr(predictor, "recommended_score", USUAL_SCORE) if options.score is None else options.score
+    figures = evaluate_photos(predictor, photos, score, masks=find_spec("pycocotools") is not None)
     return [to_json(figures)] if options.json else photo_lines(figures)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mili_core.errors import ConfigError
-from pipeline.cli import EXIT_DONE, EXIT_INTERRUPTED, job_parser, output_folder, run_job
+from pipeline.cli import EXIT_DONE, job_parser, output_folder, run_job, stopped_by
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,10 +55,11 @@ def _make(options: argparse.Namespace) -> int:
     )
     try:
         files = make_scene(request, load_body(options.body), options.output)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         # Unlike other jobs, this one keeps nothing to go on with.
-        print("error: interrupted; run the same command again to make the scene from the start", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        how, code = stopped_by(error)
+        print(f"error: {how}; run the same command again to make the scene from the start", file=sys.stderr)
+        return code
     print(f"{files.image}: {request.width}x{request.height} px, {files.visible_people} people; truth in {files.truth}")
     if options.stats:
         print(json.dumps(files.stats()))

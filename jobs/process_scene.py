@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes the process's.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    return guarded(lambda: _process(arguments), debug="--debug" in arguments)
+    return guarded(lambda: _process(arguments), debug="--debug" in arguments, shortcuts=SHORTCUTS)
 
 
 def _process(arguments: Sequence[str]) -> int:

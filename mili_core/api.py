@@ -73,8 +73,8 @@ class Predictor:
         self._model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._body = SkinnedBody(body).to(device)
         self._device, self._mode = device, mode
-        recommended = weights.score_threshold if mode.compat is None else CRMH_SCORE_THRESHOLD
-        self._threshold = recommended if score_threshold is None else score_threshold
+        self._recommended = weights.score_threshold if mode.compat is None else CRMH_SCORE_THRESHOLD
+        self._threshold = self._recommended if score_threshold is None else score_threshold
         betas_source = "model" if self._regressed.source is None else "fit"
         name = weights.config.name + mode.suffix
         stand_in = self._regressed.stand_in
@@ -133,6 +133,11 @@ class Predictor:
     def identity(self) -> ModelIdentity:
         """Which model this is."""
         return self._identity
+
+    @property
+    def recommended_score(self) -> float:
+        """The least detection score that the weights recommend, whichever was asked for."""
+        return self._recommended
 
     def predict(
         self,

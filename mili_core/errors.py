@@ -55,4 +55,4 @@ class DependencyError(MiliError, ImportError):
 
 def install_hint(extra: str) -> str:
     """Returns how an extra is installed; by name, pip would look for it in public registries."""
-    return f"pip install '.[{extra}]' in mili's source folder"
+    return f"pip install -c constraints.txt -e '.[{extra}]' in mili's source folder"

@@ -74,8 +74,8 @@ class Mode:
         other = [name for name in CRMH_SETTINGS if getattr(config, name) != getattr(CRMH_R50, name)]
         if other:
             raise ConfigError(
-                f"compat 'crmh' needs weights made by mili convert-weights crmh; in these, {config.name}, "
-                f"{', '.join(other)} are other than CRMH's"
+                f"compat 'crmh' needs weights made by mili convert-weights crmh, with --weights FILE; those of "
+                f"{config.name} differ from CRMH's in {', '.join(other)}"
             )
 
     def fit(self, image: NDArray[np.uint8]) -> Letterboxed:

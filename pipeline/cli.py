@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args, get_origin
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -19,47 +19,59 @@ from pydantic_settings import BaseSettings
 
 from mili_core.errors import ConfigError, MiliError
 from pipeline.storage import local_path
+from pipeline.termination import Terminated, terminable
 
 EXIT_DONE = 0
 EXIT_CRASH = 1
 EXIT_USAGE = 2
 EXIT_PARTIAL = 3
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_TERMINATED = 143  # 128 + SIGTERM
 
+NO_SHORTCUTS: Mapping[str, str] = {}
 Config = TypeVar("Config", bound=BaseSettings)
 Problem = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """One setting: its dotted path, what it says about itself, whether it is a switch or takes several values."""
+    """One setting: its dotted path, what it says of itself, whether a switch or of several values, and all choices."""
 
     path: str
     text: str
     switch: bool = False
     many: bool = False
+    choices: tuple[str, ...] = ()
 
 
-def guarded(job: Callable[[], int], *, debug: bool = False) -> int:
+def guarded(job: Callable[[], int], *, debug: bool = False, shortcuts: Mapping[str, str] = NO_SHORTCUTS) -> int:
     """Gives the exit code of a job; whatever goes wrong is said on stderr in one line a problem.
 
     Args:
         job: does the work and returns its exit code.
         debug: show tracebacks as well.
+        shortcuts: of `parse_config`, by which problems of settings are named.
     """
     try:
-        return job()
+        with terminable():
+            return job()
     except SystemExit as end:  # argparse ends --help this way
         return end.code if isinstance(end.code, int) else EXIT_USAGE
-    except KeyboardInterrupt:
-        return _fail(["interrupted; run the same command again to go on"], EXIT_INTERRUPTED, debug=debug)
+    except KeyboardInterrupt as error:
+        how, code = stopped_by(error)
+        return _fail([f"{how}; run the same command again to go on"], code, debug=debug)
     except ValidationError as error:
-        return _fail(validation_lines(error), EXIT_USAGE, debug=debug)
+        return _fail(validation_lines(error, shortcuts), EXIT_USAGE, debug=debug)
     except MiliError as error:
         return _fail(str(error).splitlines(), EXIT_USAGE, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last guard: a crash is one line and exit code 1
         message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
         return _fail([f"crashed with {message}; --debug shows where"], EXIT_CRASH, debug=debug)
+
+
+def stopped_by(error: KeyboardInterrupt) -> tuple[str, int]:
+    """Gives the word for how a job was stopped from outside, and its exit code."""
+    return ("terminated", EXIT_TERMINATED) if isinstance(error, Terminated) else ("interrupted", EXIT_INTERRUPTED)
 
 
 class Parser(argparse.ArgumentParser):
@@ -138,21 +150,25 @@ def parse_config(
     return settings(**_nested(vars(values)))
 
 
-def validation_lines(error: ValidationError) -> list[str]:
-    """Gives one line for each problem: the setting, what is wrong, and the value."""
-    return [_line(problem) for problem in error.errors(include_url=False)]
+def validation_lines(error: ValidationError, shortcuts: Mapping[str, str] = NO_SHORTCUTS) -> list[str]:
+    """Gives one line for each problem: the setting and its flag, what is wrong, and the value."""
+    flags = {path: f"--{name} ({path})" for name, path in shortcuts.items()}
+    return [_line(problem, flags) for problem in error.errors(include_url=False)]
 
 
-def _line(problem: Problem) -> str:
+def _line(problem: Problem, flags: Mapping[str, str]) -> str:
     location = problem["loc"]
-    name = ".".join(str(part) for part in location) if isinstance(location, tuple) else str(location)
+    path = ".".join(str(part) for part in location) if isinstance(location, tuple) else str(location)
+    name = flags.get(path, path)
     kind, message = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
     if kind == "missing":
-        return f"{name}: missing; give it on the command line, in the environment or in the --config file"
+        return f"{name}: missing; give it on the command line (--help), in the environment or in the --config file"
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{name}: no such setting; --help lists them all"
     if kind in {"value_error", "too_short"}:
         return f"{name}: {message}" if name else message
+    if kind == "literal_error" and isinstance(context := problem.get("ctx"), Mapping):
+        return f"{name}: {problem['input']!r} is not {context['expected']}"
     return f"{name}: {message}, got {problem['input']!r}"
 
 
@@ -191,7 +207,8 @@ def _parser(
             target.add_argument(*flags, dest=path, action=argparse.BooleanOptionalAction, help=leaf.text)
         else:
             action = "append" if leaf.many else "store"
-            target.add_argument(*flags, dest=path, action=action, metavar="VALUE", help=leaf.text)
+            shown = "{" + ",".join(leaf.choices) + "}" if leaf.choices else "VALUE"
+            target.add_argument(*flags, dest=path, action=action, metavar=shown, help=leaf.text)
     return parser
 
 
@@ -213,7 +230,9 @@ def _field_leaves(path: str, field: FieldInfo) -> Iterator[_Leaf]:
     default = "" if field.is_required() or field.default in (None, ()) else f" (default: {field.default})"
     text = f"{field.description or ''}{default}".replace("%", "%%")
     many = tuple in {get_origin(annotation), *map(get_origin, get_args(annotation))}
-    yield _Leaf(path, text, switch=annotation is bool, many=many)
+    literals = [each for each in (annotation, *get_args(annotation)) if get_origin(each) is Literal]
+    choices = tuple(str(value) for each in literals for value in get_args(each))
+    yield _Leaf(path, text, switch=annotation is bool, many=many, choices=choices)
 
 
 def _unknown_flags(unknown: Sequence[str], parser: argparse.ArgumentParser) -> Iterator[str]:

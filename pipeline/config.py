@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -30,6 +31,13 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _factory_name(value: str) -> str:
+    """Refuses what cannot name a function of a module."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", value):
+        raise ValueError(f"{value!r} is not package.module:factory; MILI itself runs where it is left out")
+    return value
+
+
 LocalPath = Annotated[Path, BeforeValidator(_local)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_one_or_many)]
 
@@ -45,10 +53,8 @@ MILI_ONLY = ("weights", "body", "body_mismatch", "branch", "lr_mode", "lr_scale"
 class ModelSettings(_Group):
     """Which model runs, and where."""
 
-    factory: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
-        description="package.module:factory, called as factory(device); MILI when not given",
+    factory: Annotated[str, AfterValidator(_factory_name)] | None = Field(
+        default=None, description="package.module:factory, called as factory(device); MILI when not given"
     )
     weights: LocalPath | None = Field(default=None, description="safetensors file; the shipped weights when not given")
     body: LocalPath | None = Field(default=None, description="body .npz; the shipped open body when not given")
@@ -67,7 +73,9 @@ class ModelSettings(_Group):
     compat: Literal["crmh"] | None = Field(
         default=None, description="crmh: compute what CRMH's released code does, with weights converted from it"
     )
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda)$", description="auto, cpu or cuda")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="cuda: of each actor the GPU that Ray gives it; auto: that if there is one"
+    )
     score_threshold: float | None = Field(
         default=None, ge=0.0, le=1.0, description="least score of a detection; what the weights recommend by default"
     )

@@ -19,6 +19,8 @@ from mili_core.errors import install_hint
 
 NEEDED_DISK_GB = 5.0  # the pyramid of a 400 MPix frame takes 1.7 GB, raw
 _OLDEST_PYTHON = (3, 11)
+APART = {"bench": "in an environment of its own: sahi brings opencv-python, which overwrites the headless one"}
+"""Extras that do not get on with the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def _extras() -> Iterator[Finding]:
         packages = _requirements(extra)
         missing = [name for name in packages if _version(name) is None]
         state = f"without {', '.join(missing)}" if missing else f"installed ({', '.join(packages)})"
-        yield Finding(f"extra {extra}", state, install_hint(extra) if missing else None)
+        remedy = install_hint(extra) + (f", {APART[extra]}" if extra in APART else "")
+        yield Finding(f"extra {extra}", state, remedy if missing else None)
 
 
 def _requirements(extra: str | None) -> list[str]:

@@ -24,6 +24,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from mili_core.errors import MiliError
+from pipeline.termination import handlers_kept
 
 Context = TypeVar("Context")
 Result = TypeVar("Result")
@@ -376,18 +377,28 @@ def cluster(address: str | None, *, debug: bool = False) -> Iterator[None]:
     local: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     level = logging.INFO if debug else logging.ERROR
     options: dict[str, Any] = {"log_to_driver": debug, "logging_level": level}
-    if address == "local":
-        _start_local({**options, **local})
-    else:
-        try:
-            ray.init(address, **options)
-        except (ConnectionError, TimeoutError) as error:
-            message = f"no Ray cluster at {address!r} ({_line(error)}); check --ray.address or RAY_ADDRESS"
-            raise WorkerError(message) from error
+    with handlers_kept():
+        if address == "local":
+            _start_local({**options, **local})
+        else:
+            _connect(address, options)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str, options: Mapping[str, Any]) -> None:
+    """Connects to the cluster at an address.
+
+    Raises:
+        WorkerError: there is none.
+    """
+    try:
+        ray.init(address, **options)
+    except (ConnectionError, TimeoutError) as error:
+        message = f"no Ray cluster at {address!r} ({_line(error)}); check --ray.address or RAY_ADDRESS"
+        raise WorkerError(message) from error
 
 
 def _start_local(options: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from pipeline.types import Block, SceneDetections
 
 Found = tuple[SceneDetections, ...]
 Pool = ActorPool[FrameWork, Found]
+STARTING = "workers start, then take the first batch"
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +71,7 @@ def detect(
     finished = ledger.finished_batches(retry_failed=True)
     missing = {number: ids for number, ids in batches.items() if number not in finished}
     if missing:
-        with progress("inference", sum(map(len, missing.values()))) as advance:
+        with progress("inference", sum(map(len, missing.values())), first=STARTING) as advance:
             for outcome in pool().run(work, missing):
                 rows, found = keep(outcome, work.blocks)
                 ledger.write_batch(outcome.batch, rows, found)

@@ -84,7 +84,8 @@ def plan_lines(
         yield from _ground_lines(plan)
     else:
         yield f"  uniform plan{f': {plan.reason}' if plan and plan.reason else ''}"
-    yield f"  {len(looks.blocks)} blocks seen, {len(more)} to go, {_time(len(more), looks.seconds_per_block, actors)}"
+    to_go = f"{len(more)} to go, {_time(len(more), looks.seconds_per_block, actors)}" if more else "none to go"
+    yield f"  {len(looks.blocks)} block{'' if len(looks.blocks) == 1 else 's'} seen, {to_go}"
     if plan is not None and plan.follows_ground:
         late = most_late(plan)
         most = _minutes(len(more) + late, looks.seconds_per_block, actors)

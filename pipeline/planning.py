@@ -29,7 +29,7 @@ from pipeline.plan.rows import Row
 from pipeline.regions import Regions, keep_inside
 from pipeline.types import Block, BoolArray, Float64Array, FrameRef
 
-LEAST_COVERAGE = 0.6
+LEAST_COVERAGE = 0.33
 """Share of what even blocks see well that rows see, too, at least; a strongly rolled camera leaves no room for rows."""
 NEAR_ENOUGH = 0.9
 """At the last look, who is seen whole at this share of the least height gets no further block: it would show little."""
@@ -118,7 +118,7 @@ def closer_look(frame: FrameRef, looks: Looks, settings: PlanSettings, regions: 
     """
     if settings.kind == "uniform" or any(block.level <= COARSE_LEVEL for block in looks.blocks):
         return ()
-    people = _people(frame, looks, regions)
+    people = people_found(frame, looks, regions)
     ground = fit_scene(people.boxes[people.whole], (frame.width, frame.height))
     level = (b for b in coarse_plan(frame.width, frame.height, overlap=settings.overlap) if b.level == COARSE_LEVEL)
     return restrict(below_horizon([*level], ground, people.boxes), regions.roi, regions.exclude)
@@ -133,14 +133,14 @@ def plan_frames(
     """
     if settings.kind == "uniform":
         return [None] * len(frames)
-    people = [_people(frame, seen, regions) for frame, seen in zip(frames, looks, strict=True)]
+    people = [people_found(frame, seen, regions) for frame, seen in zip(frames, looks, strict=True)]
     scenes: dict[tuple[object, ...], list[int]] = {}
     for number, frame in enumerate(frames):
         key = (frame.scene_id, frame.width, frame.height) if settings.share_fit else (number,)
         scenes.setdefault(key, []).append(number)
     plans: list[GroundPlan | None] = [None] * len(frames)
     for members in scenes.values():
-        ground = _fitted([people[number] for number in members], frames[members[0]])
+        ground = fitted_ground([people[number] for number in members], frames[members[0]])
         for number in members:
             plans[number] = second_look(frames[number], ground, people[number], looks[number].blocks, settings, regions)
     return plans
@@ -161,7 +161,7 @@ class People:
     sure: BoolArray
 
 
-def _people(frame: FrameRef, looks: Looks, regions: Regions) -> People:
+def people_found(frame: FrameRef, looks: Looks, regions: Regions) -> People:
     """Gives the people found so far, each once, inside the regions.
 
     The merge's settings have no part in it, so that changing them leaves the plan as it is.
@@ -172,7 +172,7 @@ def _people(frame: FrameRef, looks: Looks, regions: Regions) -> People:
     return People(merged.boxes_frame, ~merged.stitched, sure)
 
 
-def _fitted(people: Sequence[People], frame: FrameRef) -> SceneGround:
+def fitted_ground(people: Sequence[People], frame: FrameRef) -> SceneGround:
     """Gives the ground that frames of one size share; nobody whose height is not sure has a part in it."""
     boxes = np.concatenate([each.boxes[each.whole] for each in people])
     return fit_scene(boxes, (frame.width, frame.height))
@@ -232,7 +232,7 @@ def third_look(frame: FrameRef, plan: GroundPlan, looks: Looks, settings: PlanSe
         settings: of the plan.
         regions: blocks outside of them are left out.
     """
-    size, smallest_px, people = (frame.width, frame.height), settings.smallest_px, _people(frame, looks, regions)
+    size, smallest_px, people = (frame.width, frame.height), settings.smallest_px, people_found(frame, looks, regions)
     sure = people.boxes[people.whole]
     again = refit_scene(plan.ground, sure, size)
     rows = _restricted(ground_rows(again, size, smallest_px, "H", looks.blocks), regions) if again else ()

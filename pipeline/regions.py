@@ -13,6 +13,7 @@ import shapely
 from mili_core.errors import ConfigError
 from pipeline.types import BoolArray, Float64Array, MergeResult
 
+FILE_SUFFIXES = frozenset({".json", ".geojson", ".wkt", ".txt"})
 _POLYGONAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 OUTSIDE = "outside the region of interest"
 
@@ -101,6 +102,8 @@ def _shape(flag: str, text: str) -> shapely.Geometry:
             return shapely.from_geojson(json.dumps(json.loads(content)))
         return shapely.from_wkt(content.strip())
     except (shapely.errors.GEOSException, ValueError):
+        if data is None and Path(text.strip()).suffix.lower() in FILE_SUFFIXES:
+            raise ConfigError(f"{flag}: no such file: {text}; check the name") from None
         what = f"{_short(text)!r} is neither a file nor" if data is None else f"file {text} holds neither"
         raise ConfigError(f"{flag}: {what} WKT nor GeoJSON; give polygons in frame px") from None
 

@@ -82,9 +82,9 @@ def _load(path: Path) -> object:
             return load_file(path)
         loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("\n")[0]
         raise WeightsError(
-            f"checkpoint {path}: no pickle of plain tensors and values, so it is not loaded ({reason})"
+            f"checkpoint {path}: no safetensors file and no pickle of plain tensors and values, and others are not "
+            "loaded, for they could run code; give the .pth or .safetensors file that its authors released"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]

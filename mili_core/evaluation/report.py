@@ -16,6 +16,9 @@ from mili_core.evaluation.scene import SceneMetrics
 Figures = PhotoMetrics | SceneMetrics
 
 
+HEIGHTS = "people and hit by their true height, found and right by that of the found box"
+
+
 def to_json(figures: Figures) -> str:
     """Gives the figures as one line of JSON, ratios included; what is not a finite number becomes null."""
     return json.dumps(_plain(figures), allow_nan=False)
@@ -29,7 +32,7 @@ def photo_lines(figures: PhotoMetrics) -> list[str]:
         f"photos {boxes.images}",
         f"box AP50 {_share(boxes.ap50)} (95 % {_share(low)}..{_share(high)})  AP50:95 {_share(boxes.ap)}",
         f"mask AP50 {_share(figures.mask_ap50)}  limb-joint AP at OKS .5 {_share(figures.limb_ap50)}  (-: unmeasured)",
-        f"at score {boxes.score_threshold:g} and IoU .5, heights in photo px:",
+        f"at score {boxes.score_threshold:g} and IoU .5; {HEIGHTS}, photo px:",
         *band_lines(boxes.bands, boxes.counts),
     ]
 
@@ -40,7 +43,7 @@ def scene_lines(figures: SceneMetrics) -> list[str]:
     found = f"found boxes {figures.counts.found}, duplicates among them {figures.duplicates}"
     return [
         f"{people}; {found}",
-        "recall of those asked for, precision of all found, IoU .5, heights in frame px:",
+        f"recall of those asked for, precision of all found, IoU .5; {HEIGHTS}, frame px:",
         *band_lines(figures.bands, figures.counts),
     ]
 

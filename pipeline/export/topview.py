@@ -23,6 +23,8 @@ FAR_SHARE = 0.92
 MARGIN = 0.06
 NARROWEST = 0.75
 """Width over height of the picture, at least."""
+LOWEST = 0.4
+"""Height over width, at least."""
 BODY_M = 0.25
 """Radius of a person seen from above."""
 LEAST_DOT_PX = 4
@@ -35,6 +37,7 @@ FOCAL_WORDS = {
 SCALE_WORDS = {"bodies": "heights of the bodies found", "standing height": "adults of 1.7 m (the bodies say nothing)"}
 
 _BACKGROUND, _SEEN, _GRID, _INK = (34, 36, 40), (58, 62, 68), (84, 88, 94), (230, 230, 230)
+STEEPEST = 1e-6  # of a camera that looks straight down nothing is ahead
 _FRONT_M = 0.5  # of the camera; what is nearer is not drawn as seen
 _SUBPIXEL_BITS = 4
 
@@ -106,7 +109,7 @@ def choose_view(people_m: Float64Array) -> View:
     low = np.minimum(np.percentile(people_m, tail, axis=0, method="lower"), 0.0)
     high = np.maximum(np.percentile(people_m, 100.0 - tail, axis=0, method="higher"), 0.0)
     middle, side = 0.5 * (low + high), np.maximum(high - low, LEAST_SIDE_M) * (1.0 + 2.0 * MARGIN)
-    side[0] = max(side[0], NARROWEST * side[1])
+    side = np.maximum(side, (NARROWEST * side[1], LOWEST * side[0]))
     low, high = middle - 0.5 * side, middle + 0.5 * side
     return View(low[0], high[0], low[1], high[1], SIDE_PX / float(side.max()))
 
@@ -125,6 +128,8 @@ def seen_ground(ground: GroundFit, camera: tuple[float, ...], frame: tuple[int, 
     focal, x, y = camera
     down = -np.array(ground.normal, dtype=np.float64)
     ahead = np.array([0.0, 0.0, 1.0]) - down[2] * down
+    if not np.linalg.norm(ahead) > STEEPEST:
+        return np.zeros((0, 2), dtype=np.float64)
     ahead /= np.linalg.norm(ahead)
     right = np.cross(down, ahead)
     # Inward normals of the pyramid of view, and of a plane just in front of the camera.

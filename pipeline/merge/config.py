@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from mili_core.errors import ConfigError
@@ -141,16 +142,17 @@ class MergeConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value >= 0.0:
+            if not 0.0 <= value < math.inf:
                 raise ConfigError(f"MergeConfig.{field.name} is {value}, expected a number >= 0")
         for name in ("contained", "link_similarity", "outline_weight", "explain_inside", "explain_whole_inside"):
             value = getattr(self, name)
             if not 0.0 < value <= 1.0:
                 raise ConfigError(f"MergeConfig.{name} is {value}, expected 0 < {name} <= 1")
-        if not self.shard_views >= 1:
-            raise ConfigError(f"MergeConfig.shard_views is {self.shard_views}, expected at least 1")
-        if not self.detail_px > 0.0:
-            raise ConfigError(f"MergeConfig.detail_px is {self.detail_px}, expected a number > 0")
+        if self.shard_views < 1 or self.shard_views != int(self.shard_views):
+            raise ConfigError(f"MergeConfig.shard_views is {self.shard_views}, expected a whole number of at least 1")
+        for name in ("detail_px", "clearance_share", "evidence_scale_px"):
+            if not getattr(self, name) > 0.0:
+                raise ConfigError(f"MergeConfig.{name} is {getattr(self, name)}, expected a number > 0")
         if not 0.0 < self.band_low_px <= self.band_high_px:
             raise ConfigError(
                 f"MergeConfig: the band {self.band_low_px}..{self.band_high_px} px is empty, expected 0 < low <= high"

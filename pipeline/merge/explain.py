@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.geometry import BLOCK_HEIGHT, BLOCK_WIDTH
 from pipeline.merge.config import MergeConfig
 from pipeline.merge.pairs import overlapping
-from pipeline.merge.views import Views, area, intersect, iou, longer_side, sides
+from pipeline.merge.views import Views, area, intersect, iou, longer_side, shorter_side, sides
 from pipeline.types import BoolArray, Float64Array, Int64Array
 
 SURE = 2
@@ -75,6 +75,7 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     well_px = np.minimum(config.explain_px, longer_side(shown) * closest)
     well_px = np.where(people.clear[suspect], config.explain_whole_px, well_px)
     clearly = looked & covered & (longer_side(shown) * views.scale[witness] >= well_px)
+    clearly &= shorter_side(shown) * views.scale[witness] >= config.sliver_px  # thinner, nobody is recognised
     clearly &= (
         iou(views.boxes[witness], seen) < config.link_similarity
     )  # a view that fits the suspect shows the suspect

@@ -32,8 +32,8 @@ def merge(
     person is one chosen view, whole if any view is; only people whom no block saw whole get a united box and outline
     (`stitched`). Joints and depths, where given, order pairs that are nearly equally alike and decide those whose
     common view is too thin for boxes. Scenes of many views are compared in strips, with the same result. The result
-    depends on neither the order of views and blocks nor the frame's place, and merging the chosen views alone keeps
-    them all.
+    depends on neither the order of views and blocks nor the frame's place, but that of views alike in block, box and
+    score the earlier one counts as the first; and merging the chosen views alone keeps them all.
 
     Args:
         views: N detections, frame px. Masks enter as outlines; without them boxes decide alone.

@@ -167,6 +167,12 @@ def iou(boxes: Float64Array, others: Float64Array) -> Float64Array:
     return np.divide(shared, union, out=np.zeros_like(union), where=union > 0.0)
 
 
+def shorter_side(boxes: Float64Array) -> Float64Array:
+    """Gives the (N,) smaller of width and height."""
+    result: Float64Array = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    return result
+
+
 def longer_side(boxes: Float64Array) -> Float64Array:
     """Gives the (N,) longer sides of boxes (N, 4)."""
     result: Float64Array = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
@@ -237,24 +243,15 @@ def _refusals(
         (off_frame, "box outside the frame"),
         (inverted, "empty or inverted box"),
         ((detections.scores < -ROUNDING) | (detections.scores > 1.0 + ROUNDING), "score outside 0..1"),
-        (beyond_number(detections.boxes_frame) | _drawn_beyond_number(detections), "values that are not finite"),
+        (beyond_number(detections.boxes_frame), "values that are not finite"),
     ):
         for k in np.flatnonzero(flags).tolist():
             reasons[k] = f"{text}, block {blocks[int(detections.block_index[k])].id}"
     return reasons
 
 
-def _drawn_beyond_number(detections: SceneDetections) -> BoolArray:
-    """Says which outlines (N,) reach as far as no number should."""
-    result = np.zeros(len(detections), dtype=np.bool_)
-    if detections.outlines is not None:
-        drawn = shapely.is_geometry(detections.outlines)
-        result[drawn] = beyond_number(shapely.bounds(detections.outlines[drawn]))
-    return result
-
-
 def _usable_outlines(outlines: GeometryArray, source: Int64Array) -> GeometryArray:
-    """Gives valid geometries with area, None for what has none.
+    """Gives valid geometries with area, None for what has none or reaches beyond any number of a picture.
 
     Self-touching ones are repaired; of a collection, however nested, the union of its polygons counts.
 
@@ -266,6 +263,7 @@ def _usable_outlines(outlines: GeometryArray, source: Int64Array) -> GeometryArr
         kind = type(outlines[odd[0]]).__name__
         raise DetectionError(f"outline of view {source[odd[0]]} is a {kind}; give Shapely geometries, or None")
     usable = outlines.copy()
+    usable[beyond_number(shapely.bounds(outlines))] = None
     plain = np.isin(shapely.get_type_id(usable), (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))
     broken = np.flatnonzero(~shapely.is_missing(usable) & ~(plain & shapely.is_valid(usable)))
     for k in broken.tolist():

@@ -66,7 +66,8 @@ def place(
     turn = _turns(joints2d[:, 0, :2], camera, blocks, views.block_index[merge.chosen])
     turn, pelvis_m, error_px, fit = place_joints(joints3d, joints2d, turn, camera)
     placed = usable & fit
-    ground, tilt, reason = fit_ground(scaled, camera, joints3d @ turn.transpose(0, 2, 1) + pelvis_m[:, None], body)
+    joints_m = joints3d @ turn.transpose(0, 2, 1) + pelvis_m[:, None]
+    ground, tilt, reason = fit_ground(scaled, camera, joints_m, placed, body)
     ground_xy_m = np.full((len(placed), 2), np.nan, dtype=np.float32)
     if ground is not None and tilt is not None:
         ground_xy_m = on_ground(ground, tilt, scaled, camera, pelvis_m, placed)

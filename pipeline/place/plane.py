@@ -65,7 +65,7 @@ def choose_scale(lines: Lines, standing_m: Float32Array, camera: SceneCamera) ->
 
 
 def fit_ground(
-    scaled: Scaled, camera: SceneCamera, joints_m: Float64Array, body: BodyModel
+    scaled: Scaled, camera: SceneCamera, joints_m: Float64Array, placed: BoolArray, body: BodyModel
 ) -> tuple[Ground | None, Tilt | None, str]:
     """Gives the ground, the fit behind it, and, where there is none, why.
 
@@ -73,27 +73,45 @@ def fit_ground(
         scaled: who stands.
         camera: of the frame.
         joints_m: (G, 24, 3) in the scene camera.
+        placed: (G,) whose body stands where its joints are seen; the others tell nothing of the height.
         body: whose joints they are.
     """
     lines = scaled.lines
     if len(lines) < LEAST_STANDING:
         return None, None, f"{len(lines)} people stand and are seen whole; {LEAST_STANDING} are needed"
     tilt = fit_tilt(lines, camera, np.array([camera.focal_px]), free_focal=False)
-    share, tilt_error = float(tilt.inlier.mean()), float(np.hypot(*tilt.error[1:3]))
-    if share < LEAST_INLIERS:
-        return None, None, f"only {share:.0%} of those who stand agree on one plane"
-    if not tilt_error <= MOST_TILT_ERROR_RAD:
-        return None, None, f"its tilt is known to {min(math.degrees(tilt_error), 99.0):.0f} degrees only"
-    if not tilt.error[3] <= MOST_HEIGHT_ERROR:
-        return None, None, f"the camera's height is known to {min(float(tilt.error[3]), 9.99):.0%} only"
     rows = lines.rows[tilt.inlier]
+    rows = rows[placed[rows]]
+    if doubt := _doubt(tilt, len(rows)):
+        return None, None, doubt
     # The lines say how the plane lies, whole bodies how far away it is: they are not shortened where they are tilted.
     ankles_m = joints_m[rows][:, BOTTOM].mean(axis=1) @ tilt.down * scaled.factor[rows]
     tilt = replace(tilt, height_m=float(np.median(ankles_m)))
     height = tilt.height_m + float(np.median(_below_ankles(joints_m[rows], tilt.down, body) * scaled.factor[rows]))
+    if not height > 0.0:
+        return None, None, "the camera would lie under it"
     down = tilt.down.tolist()
-    ground = Ground((down[0], down[1], down[2]), height, share, len(lines), tilt_error, scaled.source)
+    share = float(tilt.inlier.mean())
+    ground = Ground((down[0], down[1], down[2]), height, share, len(lines), _tilt_error_rad(tilt), scaled.source)
     return ground, tilt, ""
+
+
+def _doubt(tilt: Tilt, placed: int) -> str:
+    """Gives why a plane is not trusted, "" where it is; `placed` counts who agrees with it and can be placed."""
+    share, tilt_error = float(tilt.inlier.mean()), _tilt_error_rad(tilt)
+    if share < LEAST_INLIERS:
+        return f"only {share:.0%} of those who stand agree on one plane"
+    if not tilt_error <= MOST_TILT_ERROR_RAD:
+        return f"its tilt is known to {min(math.degrees(tilt_error), 99.0):.0f} degrees only"
+    if not tilt.error[3] <= MOST_HEIGHT_ERROR:
+        return f"the camera's height is known to {min(float(tilt.error[3]), 9.99):.0%} only"
+    if placed < LEAST_STANDING:
+        return f"of those who agree on one plane only {placed} can be placed; {LEAST_STANDING} are needed"
+    return ""
+
+
+def _tilt_error_rad(tilt: Tilt) -> float:
+    return float(np.hypot(*tilt.error[1:3]))
 
 
 def on_ground(

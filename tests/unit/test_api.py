@@ -155,7 +155,10 @@ def test_modes_that_contradict_each_other_are_refused(weights: Path) -> None:
         ({"compat": "romp"}, "compat cannot be 'romp'"),
         ({"branch": "hr", "lr_mode": "degrade"}, "lr_mode 'degrade' is of branch 'lr'"),
         ({"branch": "lr", "compat": "crmh"}, "compat 'crmh' has branch 'hr' only"),
-        ({"compat": "crmh"}, "needs weights made by mili convert-weights crmh; in these, tiny, attention, mask"),
+        (
+            {"compat": "crmh"},
+            "needs weights made by mili convert-weights crmh, with --weights FILE; those of tiny differ",
+        ),
     ):
         with pytest.raises(ConfigError, match=words):
             Predictor.load(weights, device="cpu", **wrong)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from jobs import process_scene
 from mili_core.errors import ImageError
 from pipeline.cli import EXIT_USAGE, guarded, parse_config
 from pipeline.config import SceneConfig
+from pipeline.termination import Terminated
 
 HEAVY = ("torch", "ray", "zarr", "pyarrow", "cv2", "pyvips")
 
@@ -77,9 +78,10 @@ def test_every_wrong_setting_has_its_line(capsys: pytest.CaptureFixture[str]) ->
     code, lines = run(capsys, "--frame-id", "-3", "--actors", "many", "--device", "tpu")
     assert code == 2
     assert sorted(line.split(":")[1].strip() for line in lines) == [
-        "frame_id", "input", "model.device", "output", "ray.actors",
+        "--actors (ray.actors)", "--device (model.device)", "frame_id", "input", "output",
     ]  # fmt: skip
     assert all(line.startswith("error: ") for line in lines)
+    assert "error: --device (model.device): 'tpu' is not 'auto', 'cpu' or 'cuda'" in lines
 
 
 def test_unknown_yaml_keys_and_variables(
@@ -115,6 +117,7 @@ def test_unusable_input_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_p
     [
         (ImageError("a.jpg: truncated; copy it again"), 2, "error: a.jpg: truncated; copy it again"),
         (KeyboardInterrupt(), 130, "error: interrupted"),
+        (Terminated(), 143, "error: terminated"),
         (ZeroDivisionError("a\nb"), 1, "error: crashed with ZeroDivisionError: a; --debug"),
         (SystemExit(0), 0, ""),
     ],

@@ -248,6 +248,13 @@ class TestLeftOvers:
         child = (400.0, 300.0, 440.0, 400.0)  # 50 network px in COARSE
         assert len(run([(0, child, 0.9), self.WHOLE], [LEFT, COARSE], config).chosen) == 2
 
+    def test_somebody_too_thin_for_the_coarse_block_stays(self) -> None:
+        strip = (400.0, 200.0, 407.0, 500.0)  # 3.5 network px wide in COARSE, 150 tall
+        others = [block(f"other {k}", 0.0, 10.0 * k, scale=0.5) for k in (1, 2)]
+        rows: list[Row] = [(0, strip, 0.9), self.WHOLE, (2, self.WHOLE[1], 0.8), (3, self.WHOLE[1], 0.8)]
+        assert len(run(rows, [LEFT, COARSE, *others]).chosen) == 2
+        assert len(run(rows, [LEFT, COARSE, *others], MergeConfig(sliver_px=0.0)).chosen) == 1
+
     def test_a_part_far_from_the_edge_is_dropped_when_more_blocks_miss_it_than_report_it(self) -> None:
         other = block("other", 0.0, 10.0, scale=0.5)
         leg = (420.0, 300.0, 520.0, 440.0)
@@ -368,7 +375,11 @@ class TestConfig:
             {"link_similarity": 0.0},
             {"opposite_px": -0.1},
             {"shard_views": 0},
+            {"shard_views": 2.5},
             {"detail_px": 0.0},
+            {"clearance_share": 0.0},
+            {"evidence_scale_px": 0.0},
+            {"cut_margin_px": float("inf")},
         ],
     )
     def test_nonsense_is_refused(self, config: dict[str, float]) -> None:

@@ -23,6 +23,7 @@ from schemas.manifest import DetectionCounts
 from tests import fakes
 
 FRAME = Window(0.0, 0.0, 1456.0, 512.0)
+FAR_OFF = [(500.0, 130.0), (580.0, 130.0), (float("inf"), 370.0)]
 REASON = "values that are not finite, block "
 
 
@@ -123,13 +124,16 @@ class TestRowsThatAreNoNumbers:
         assert merge(views, BLOCKS, FRAME).reasons == (REASON + "left",)
 
     @pytest.mark.parametrize("value", [1e30, 1e200, 1e308])
-    def test_boxes_and_outlines_of_no_picture_are_rejected_alone(self, value: float) -> None:
-        boxes = np.array([PEOPLE[0], (-value, 0.0, value, 50.0), PEOPLE[1]], dtype=np.float64)
-        outlines = np.array([shapely.box(*PEOPLE[0]), None, shapely.box(0.0, -value, 9.0, value)], dtype=object)
-        views = SceneDetections(boxes, np.full(3, 0.9, dtype=np.float32), np.zeros(3, dtype=np.int64), outlines)
+    def test_a_box_of_no_picture_is_rejected_alone_and_such_an_outline_counts_as_none(self, value: float) -> None:
+        boxes = np.array([PEOPLE[0], (-value, 0.0, value, 50.0), PEOPLE[1], PEOPLE[2]], dtype=np.float64)
+        shapes = [shapely.box(*PEOPLE[0]), None, shapely.box(0.0, -value, 9.0, value), shapely.Polygon(FAR_OFF)]
+        outlines = np.array(shapes, dtype=object)
+        views = SceneDetections(boxes, np.full(4, 0.9, dtype=np.float32), np.zeros(4, dtype=np.int64), outlines)
         result = merge(views, BLOCKS, FRAME)
-        assert result.chosen.tolist() == [0]
-        assert result.reasons == (REASON + "left",) * 2
+        assert result.chosen.tolist() == [0, 2, 3]
+        assert result.reasons == (REASON + "left",)
+        assert result.outlines is not None
+        assert [each is not None for each in result.outlines] == [True, False, False]
 
     def test_sound_answers_pass_untouched(self) -> None:
         model = ReadableRows(fakes.FakePredictor())

@@ -95,7 +95,7 @@ def test_a_model_of_ones_own_has_no_modes(setting: dict[str, str]) -> None:
 def test_unknown_values_are_one_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert process_scene.main(["a.jpg", "--output", "o", *flags]) == EXIT_USAGE
     told = capsys.readouterr().err
-    assert told.startswith(f"error: model.{flags[0].lstrip('-').replace('-', '_')}: ")
+    assert told.startswith(f"error: {flags[0]} (model.{flags[0].lstrip('-').replace('-', '_')}): ")
     assert told.count("\n") == 1
     assert flags[1] in told
 

@@ -222,6 +222,17 @@ def test_joints_that_are_no_numbers_cost_their_person_only() -> None:
     assert camera_entry(placement).placed == 39
 
 
+def test_bodies_that_cannot_be_placed_tell_of_no_ground() -> None:
+    known, _ = seen("rolled")
+    assert known.views.bodies is not None
+    mirrored = replace(known.views.bodies, joints3d_m=-known.views.bodies.joints3d_m)
+    views = replace(known.views, bodies=mirrored)
+    placement = place(known.frame, views, known.merge, known.blocks, body(), focal_px=known.camera.focal_px)
+    assert np.isnan(placement.transl_m).all()
+    assert placement.ground is None
+    assert placement.ground_reason
+
+
 @pytest.mark.parametrize("missing", ["body", "bodies", "joints"])
 def test_without_bodies_nobody_is_placed_and_it_is_said(missing: str) -> None:
     known, _ = seen("rolled", 6)

@@ -100,6 +100,17 @@ def test_who_is_far_off_stands_at_the_edge() -> None:
     assert ((places >= 0) & (places <= few.size_px)).all()
 
 
+def test_a_wide_shallow_group_makes_no_strip() -> None:
+    width, height = choose_view(np.array([[-500.0, 10.0], [500.0, 10.0], [0.0, 12.0]])).size_px
+    assert width == SIDE_PX
+    assert height >= 0.4 * width - 1
+
+
+def test_of_a_camera_that_looks_straight_down_no_ground_is_drawn_as_ahead() -> None:
+    below = GROUND.model_copy(update={"normal": (0.0, 0.0, -1.0)})
+    assert seen_ground(below, LENS, (6000, 4000), View(-30.0, 30.0, -5.0, 60.0, 10.0)).shape == (0, 2)
+
+
 def test_one_person_beside_the_camera() -> None:
     view = choose_view(np.array([[0.1, 0.2]]))
     assert view.right_m - view.left_m >= 8.0

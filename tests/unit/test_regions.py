@@ -51,7 +51,7 @@ def test_several_are_united() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nowhere.geojson", "neither a file nor WKT nor GeoJSON"),
+        ("nowhere.geojson", "no such file: nowhere.geojson"),
         ("POINT(1 2)", "give polygons"),
         ("POLYGON EMPTY", "POLYGON EMPTY holds an empty shape; give polygons"),
         ("MULTIPOLYGON(EMPTY, ((0 0, 9 0, 9 9, 0 0)))", "empty shape"),

@@ -14,7 +14,7 @@ import pytest
 from jobs import make_scene as job
 from mili_core.body import BodyModel
 from pipeline import synthetic
-from pipeline.cli import EXIT_INTERRUPTED
+from pipeline.cli import EXIT_INTERRUPTED, EXIT_TERMINATED
 from pipeline.lock import LOCK_NAME, output_lock
 from pipeline.synthetic import SceneFiles, SceneRequest
 
@@ -142,7 +142,7 @@ def test_presets_fill_in_what_is_left_out(
     assert stats == {"seconds": 1.5, "peak_rss_mb": 20.0, "worker_peak_rss_mb": 30.0}
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_job_leaves_no_file_that_looks_finished(how: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "jobs/make_scene.py", "--size", "6000x4000", "--people", "2", "--output", str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -153,10 +153,11 @@ def test_a_killed_job_leaves_no_file_that_looks_finished(how: signal.Signals, tm
         time.sleep(0.05)
     process.send_signal(how)
     _, message = process.communicate(timeout=START_S)
-    assert process.returncode == (EXIT_INTERRUPTED if how == signal.SIGINT else -how)
+    codes = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED, signal.SIGKILL: -signal.SIGKILL}
+    assert process.returncode == codes[how]
     left = [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name != LOCK_NAME]
     assert all(name.startswith(".part-") for name in left)
-    if how == signal.SIGINT:
+    if how != signal.SIGKILL:
         assert left == []
         assert "make the scene from the start" in message
         assert len(message.strip().splitlines()) == 1
