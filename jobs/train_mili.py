@@ -1,10 +1,10 @@
 """Trains MILI on one machine and writes weights.
 
-The shipped weights come out of three runs, each with its own --output: `--stage hr` (all heads on sharp images),
-`--stage lr --teacher HR_WEIGHTS` (masks and restoration, on low-resolution twins, guided by the first) and
-`--stage body --branch lr --initial LR_WEIGHTS --stored 16384 --batch 128` (the SMPL head alone, on RoIs that are
-computed once). Render samples ahead with `python -m mili_core.training.shards` and name them with --shards, or training
-waits for the renderer.
+Weights come out of three runs, each with its own --output (the model card tells which made the shipped ones):
+`--stage hr` (all heads on sharp images), `--stage lr --teacher HR_WEIGHTS` (masks and restoration, on twins of low
+resolution, guided by the first) and `--stage body --branch lr --initial LR_WEIGHTS --stored 16384 --batch 128` (the
+SMPL head alone, on RoIs that are computed once). Render samples ahead with `python -m mili_core.training.shards` and
+name them with --shards, or training waits for the renderer.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ def _parser(
         description=settings.__doc__,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
-        epilog="exit codes: 0 done, 1 crash, 2 usage or unusable input, 3 partial result, 130 interrupted",
+        epilog="exit codes: 0 done, 1 crash, 2 unusable input or usage, 3 partial, 130 interrupted, 143 terminated",
     )
     groups: dict[str, argparse._ArgumentGroup] = {}
     for path, leaf in leaves.items():
