@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,8 +220,17 @@ def _leaves(model: type[object], prefix: str = "") -> Iterator[_Leaf]:
         for name, field in model.model_fields.items():
             yield from _field_leaves(f"{prefix}{name}", field)
     elif dataclasses.is_dataclass(model):
+        said = _attribute_sentences(model)
         for each in dataclasses.fields(model):
-            yield _Leaf(f"{prefix}{each.name}", f"default: {each.default}".replace("%", "%%"))
+            text = f"{said.get(each.name, '')} (default: {each.default})".strip()
+            yield _Leaf(f"{prefix}{each.name}", text.replace("%", "%%"))
+
+
+def _attribute_sentences(model: type[object]) -> dict[str, str]:
+    """Gives the first sentence that the docstring of a dataclass has about each of its attributes."""
+    section = (inspect.getdoc(model) or "").partition("Attributes:")[2]
+    entries = re.findall(r"^ {4}(\w+): (.+?)(?=^ {4}\w|\Z)", section, re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()).partition(". ")[0].rstrip(".") for name, text in entries}
 
 
 def _field_leaves(path: str, field: FieldInfo) -> Iterator[_Leaf]:

@@ -228,7 +228,8 @@ def test_a_dry_run_plans_and_draws_and_the_run_goes_on_from_it(
     assert told is not None
     assert images(calls) - before == told.first_blocks
     printed = capsys.readouterr().out
-    assert f"{told.first_blocks} blocks seen, {told.row_blocks + told.residual_blocks} to go, about" in printed
+    assert told.first_blocks == 1
+    assert f"1 block seen, {told.row_blocks + told.residual_blocks} to go, about" in printed
     assert "min at" in printed
     assert printed.count("blocks at scale") == len(told.rows)
     assert cv2.imread(str(output / "plan.jpg")) is not None

@@ -84,6 +84,14 @@ def test_every_wrong_setting_has_its_line(capsys: pytest.CaptureFixture[str]) ->
     assert "error: --device (model.device): 'tpu' is not 'auto', 'cpu' or 'cuda'" in lines
 
 
+def test_help_says_what_every_setting_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert process_scene.main(["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "a side this near to an inner edge of its block is cut (default: 2.5)" in shown
+    assert "--device {auto,cpu,cuda}" in shown
+    assert "VALUE (default" not in shown
+
+
 def test_unknown_yaml_keys_and_variables(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
