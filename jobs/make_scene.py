@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mili_core.errors import ConfigError
-from pipeline.cli import EXIT_DONE, job_parser, output_folder, run_job, stopped_by
+from pipeline.cli import EXIT_DONE, job_parser, output_folder, run_job
+
+# Unlike other jobs, this one keeps nothing to go on with.
+AGAIN = "run the same command again to make the scene from the start"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jpeg", action="store_true", help="also write SCENE/<scene_id>.jpg")
     parser.add_argument("--stats", action="store_true", help="also print seconds and memory, as a line of JSON")
     parser.add_argument("--output", type=output_folder, required=True, help="the folder SCENE")
-    return run_job(_make, parser, argv)
+    return run_job(_make, parser, argv, advice=AGAIN)
 
 
 def _make(options: argparse.Namespace) -> int:
@@ -53,13 +56,7 @@ def _make(options: argparse.Namespace) -> int:
         clips=options.clips,
         workers=_workers(options.workers),
     )
-    try:
-        files = make_scene(request, load_body(options.body), options.output)
-    except KeyboardInterrupt as error:
-        # Unlike other jobs, this one keeps nothing to go on with.
-        how, code = stopped_by(error)
-        print(f"error: {how}; run the same command again to make the scene from the start", file=sys.stderr)
-        return code
+    files = make_scene(request, load_body(options.body), options.output)
     print(f"{files.image}: {request.width}x{request.height} px, {files.visible_people} people; truth in {files.truth}")
     if options.stats:
         print(json.dumps(files.stats()))

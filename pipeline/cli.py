@@ -30,6 +30,7 @@ EXIT_PARTIAL = 3
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
+GO_ON = "run the same command again to go on"
 NO_SHORTCUTS: Mapping[str, str] = {}
 Config = TypeVar("Config", bound=BaseSettings)
 Problem = Mapping[str, object]
@@ -46,13 +47,20 @@ class _Leaf:
     choices: tuple[str, ...] = ()
 
 
-def guarded(job: Callable[[], int], *, debug: bool = False, shortcuts: Mapping[str, str] = NO_SHORTCUTS) -> int:
+def guarded(
+    job: Callable[[], int],
+    *,
+    debug: bool = False,
+    shortcuts: Mapping[str, str] = NO_SHORTCUTS,
+    advice: str = GO_ON,
+) -> int:
     """Gives the exit code of a job; whatever goes wrong is said on stderr in one line a problem.
 
     Args:
         job: does the work and returns its exit code.
         debug: show tracebacks as well.
         shortcuts: of `parse_config`, by which problems of settings are named.
+        advice: what to do after the job was stopped from outside.
     """
     try:
         with terminable():
@@ -60,8 +68,9 @@ def guarded(job: Callable[[], int], *, debug: bool = False, shortcuts: Mapping[s
     except SystemExit as end:  # argparse ends --help this way
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     except KeyboardInterrupt as error:
-        how, code = stopped_by(error)
-        return _fail([f"{how}; run the same command again to go on"], code, debug=debug)
+        terminated = isinstance(error, Terminated)
+        line = f"{'terminated' if terminated else 'interrupted'}; {advice}"
+        return _fail([line], EXIT_TERMINATED if terminated else EXIT_INTERRUPTED, debug=debug)
     except ValidationError as error:
         return _fail(validation_lines(error, shortcuts), EXIT_USAGE, debug=debug)
     except MiliError as error:
@@ -69,11 +78,6 @@ def guarded(job: Callable[[], int], *, debug: bool = False, shortcuts: Mapping[s
     except Exception as error:  # noqa: BLE001 - the last guard: a crash is one line and exit code 1
         message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
         return _fail([f"crashed with {message}; --debug shows where"], EXIT_CRASH, debug=debug)
-
-
-def stopped_by(error: KeyboardInterrupt) -> tuple[str, int]:
-    """Gives the word for how a job was stopped from outside, and its exit code."""
-    return ("terminated", EXIT_TERMINATED) if isinstance(error, Terminated) else ("interrupted", EXIT_INTERRUPTED)
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,16 +113,23 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
 
 
-def run_job(job: Callable[[argparse.Namespace], int], parser: Parser, argv: Sequence[str] | None) -> int:
+def run_job(
+    job: Callable[[argparse.Namespace], int],
+    parser: Parser,
+    argv: Sequence[str] | None,
+    *,
+    advice: str = GO_ON,
+) -> int:
     """Gives the exit code of a job with plain flags.
 
     Args:
         job: takes the parsed flags, does the work and returns its exit code.
         parser: from `job_parser`.
         argv: arguments without the program's name; None takes the process's.
+        advice: of `guarded`.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    return guarded(lambda: job(parser.parse_args(arguments)), debug="--debug" in arguments)
+    return guarded(lambda: job(parser.parse_args(arguments)), debug="--debug" in arguments, advice=advice)
 
 
 def parse_config(

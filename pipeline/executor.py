@@ -385,7 +385,8 @@ def cluster(address: str | None, *, debug: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        with handlers_kept():
+            ray.shutdown()
 
 
 def _connect(address: str, options: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import shapely
 from mili_core.errors import ConfigError
 from pipeline.types import BoolArray, Float64Array, MergeResult
 
-FILE_SUFFIXES = frozenset({".json", ".geojson", ".wkt", ".txt"})
+FILE_NAME = re.compile(r"[^(){}]+\.\w{1,8}")
 _POLYGONAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 OUTSIDE = "outside the region of interest"
 
@@ -102,7 +103,7 @@ def _shape(flag: str, text: str) -> shapely.Geometry:
             return shapely.from_geojson(json.dumps(json.loads(content)))
         return shapely.from_wkt(content.strip())
     except (shapely.errors.GEOSException, ValueError):
-        if data is None and Path(text.strip()).suffix.lower() in FILE_SUFFIXES:
+        if data is None and FILE_NAME.fullmatch(text.strip()):
             raise ConfigError(f"{flag}: no such file: {text}; check the name") from None
         what = f"{_short(text)!r} is neither a file nor" if data is None else f"file {text} holds neither"
         raise ConfigError(f"{flag}: {what} WKT nor GeoJSON; give polygons in frame px") from None

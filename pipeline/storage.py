@@ -49,7 +49,8 @@ def store_access(path: Path, purpose: Literal["read", "written"]) -> Iterator[No
     except MiliError:
         raise  # some are OSErrors too, and say more
     except (FileExistsError, NotADirectoryError) as error:
-        raise StoreError(f"{path}: a file stands where a folder is needed; name another folder") from error
+        reason = "a file stands where a folder is needed"
+        raise StoreError(f"{path}: cannot be {purpose} ({reason}); name another folder") from error
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())
         raise StoreError(f"{path}: cannot be {purpose} ({reason}); {_REMEDIES[purpose]}") from error

@@ -18,9 +18,10 @@ class Terminated(KeyboardInterrupt):
 def terminable() -> Iterator[None]:
     """Raises Terminated inside the block when SIGTERM arrives; children forked there die of it as they always did.
 
-    Libraries in whose code it arrives make a plain KeyboardInterrupt of it, or, as Ray while it starts, an exit with
-    the signal's number: that ends the block with Terminated too. Where it is not the main thread that enters, signals
-    are not its own, and nothing changes.
+    Libraries in whose code it arrives make something else of it, a plain KeyboardInterrupt or, as Ray while it starts,
+    an exit with the signal's number: that ends the block with Terminated too. (For a moment of its start and its end
+    Ray's C++ code has the signal, and ends the process with a dump of its own.) Where it is not the main thread that
+    enters, signals are not its own, and nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -37,7 +38,9 @@ def terminable() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except (KeyboardInterrupt, SystemExit) as end:
+        if asked.is_set():  # swallowed on the way
+            raise Terminated
+    except BaseException as end:
         if asked.is_set() or (isinstance(end, SystemExit) and end.code == signal.SIGTERM):
             raise Terminated from end
         raise
@@ -47,7 +50,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Puts back the handler of SIGTERM after the block, which may have set another, as ray.init does."""
+    """Puts back the handler of SIGTERM after the block, which may have set another, as Ray's start and end do."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.export.pictures import Image, person_colour, with_legend
+from pipeline.place.types import STEEPEST
 from pipeline.types import Float64Array
 from schemas.people import GroundFit, file_metadata
 
@@ -37,7 +38,6 @@ FOCAL_WORDS = {
 SCALE_WORDS = {"bodies": "heights of the bodies found", "standing height": "adults of 1.7 m (the bodies say nothing)"}
 
 _BACKGROUND, _SEEN, _GRID, _INK = (34, 36, 40), (58, 62, 68), (84, 88, 94), (230, 230, 230)
-STEEPEST = 1e-6  # of a camera that looks straight down nothing is ahead
 _FRONT_M = 0.5  # of the camera; what is nearer is not drawn as seen
 _SUBPIXEL_BITS = 4
 

@@ -11,6 +11,9 @@ import numpy as np
 from mili_core.errors import DetectionError
 from pipeline.types import Float32Array, Float64Array
 
+STEEPEST = 1e-6
+"""Length of what is left of a camera's axis along the plane, from which on it looks straight down."""
+
 FocalSource = Literal["flag", "metadata", "estimate", "default"]
 ScaleSource = Literal["bodies", "standing height"]
 
@@ -73,9 +76,14 @@ class Ground:
 
     @property
     def axes(self) -> Float64Array:
-        """Rows (3, 3): right, down and ahead along the plane, unit vectors in camera axes."""
+        """Rows (3, 3): right, down and ahead along the plane, unit vectors in camera axes.
+
+        Where the camera looks straight down, ahead is where the frame's top lies.
+        """
         down = np.array(self.down, dtype=np.float64)
         ahead = np.array([0.0, 0.0, 1.0]) - down[2] * down
+        if not np.linalg.norm(ahead) > STEEPEST:
+            ahead = np.array([0.0, -1.0, 0.0]) + down[1] * down
         ahead /= np.linalg.norm(ahead)
         return np.stack([np.cross(down, ahead), down, ahead])
 

@@ -38,7 +38,7 @@ def test_missing_packages_are_found_with_a_remedy(monkeypatch: pytest.MonkeyPatc
     found = {finding.topic: finding for finding in (*doctor._packages(), *doctor._extras())}
     assert [topic for topic, finding in found.items() if finding.broken] == ["zarr"]
     assert found["zarr"].remedy == "pip install zarr"
-    assert found["extra synth"].remedy == "pip install '.[synth]' in mili's source folder"
+    assert found["extra synth"].remedy == "pip install -c constraints.txt -e '.[synth]' in mili's source folder"
 
 
 def test_little_disk_is_no_hindrance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

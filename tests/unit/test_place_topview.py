@@ -13,6 +13,7 @@ from pipeline.export import topview
 from pipeline.export.pictures import Image, person_colour
 from pipeline.export.topview import SIDE_PX, View, choose_view, draw_top_view, round_length, seen_ground
 from pipeline.place import place
+from pipeline.place.types import Ground
 from pipeline.table import people_table
 from schemas.people import GroundFit
 from tests.people_scenes import RUN
@@ -109,6 +110,8 @@ def test_a_wide_shallow_group_makes_no_strip() -> None:
 def test_of_a_camera_that_looks_straight_down_no_ground_is_drawn_as_ahead() -> None:
     below = GROUND.model_copy(update={"normal": (0.0, 0.0, -1.0)})
     assert seen_ground(below, LENS, (6000, 4000), View(-30.0, 30.0, -5.0, 60.0, 10.0)).shape == (0, 2)
+    plane = Ground((0.0, 0.0, 1.0), 5.0, 1.0, 9, 0.01, "bodies")
+    np.testing.assert_allclose(plane.axes, [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]], atol=1e-12)
 
 
 def test_one_person_beside_the_camera() -> None:

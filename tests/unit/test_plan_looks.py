@@ -136,6 +136,19 @@ def test_at_the_last_look_who_is_seen_nearly_well_or_hardly_believed_gets_no_blo
     assert late(looked(np.concatenate([people(), near]), (*blocks, near_block))) == 0
 
 
+def test_rows_that_see_too_few_of_those_found_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = looked(people())
+    (plan,) = plan_frames([frame(0)], [crowd], PlanSettings(), EVERYWHERE)
+    assert plan is not None
+    assert plan.follows_ground
+    monkeypatch.setattr("pipeline.planning.LEAST_COVERAGE", 1.5)  # of what even blocks see: never reached
+    (given_up,) = plan_frames([frame(0)], [crowd], PlanSettings(), EVERYWHERE)
+    assert given_up is not None
+    assert "would see only" in given_up.reason
+    assert given_up.rest
+    assert not given_up.row_blocks
+
+
 def rolled(degrees: float, count: int = 400) -> Float64Array:
     """People on a ground that a rolled camera sees."""
     rng, slope = np.random.default_rng(0), np.tan(np.radians(degrees))

@@ -52,6 +52,7 @@ def test_several_are_united() -> None:
     ("text", "words"),
     [
         ("nowhere.geojson", "no such file: nowhere.geojson"),
+        ("../maps/nowhere.shp", "no such file"),
         ("POINT(1 2)", "give polygons"),
         ("POLYGON EMPTY", "POLYGON EMPTY holds an empty shape; give polygons"),
         ("MULTIPOLYGON(EMPTY, ((0 0, 9 0, 9 9, 0 0)))", "empty shape"),

@@ -18,7 +18,9 @@ def test_text_is_written_into_new_folders(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    with pytest.raises(StoreError, match=r"a/b\.txt: a file stands where a folder is needed; name another"):
+    with pytest.raises(
+        StoreError, match=r"a/b\.txt: cannot be written \(a file stands where a folder is needed\); name another"
+    ):
         write_text(tmp_path / "a" / "b.txt", "text")
 
 
