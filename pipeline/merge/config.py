@@ -81,6 +81,10 @@ class MergeConfig:
             block's neighbour shows more of whoever stands there.
         explain_px: network px; a block that showed the fragment's place at this size would have reported a person
             there.
+        explain_within: share of a fragment that must lie in a person seen whole beyond doubt to be judged by
+            explain_within_px: nothing of it then speaks for anybody else.
+        explain_within_px: network px; the same as explain_px for such a fragment: where a detector reports half of
+            those who are there, and the fragment is a piece of somebody far more often than not.
         explain_whole_px: network px; the same for a left-over that no edge cuts, which may well be a small person
             in front of a large one: here a block must have seen the place well.
         explain_whole_inside: share of such a left-over that must lie in the larger person. Who looked closer knows
@@ -132,6 +136,8 @@ class MergeConfig:
     explain_inside: float = 0.7
     explain_margin_share: float = 0.1
     explain_px: float = 24.0
+    explain_within: float = 0.97
+    explain_within_px: float = 8.0
     explain_whole_px: float = 32.0
     explain_whole_inside: float = 0.85
     doubt_shown: float = 0.5
@@ -144,7 +150,14 @@ class MergeConfig:
             value = getattr(self, field.name)
             if not 0.0 <= value < math.inf:
                 raise ConfigError(f"MergeConfig.{field.name} is {value}, expected a number >= 0")
-        for name in ("contained", "link_similarity", "outline_weight", "explain_inside", "explain_whole_inside"):
+        for name in (
+            "contained",
+            "link_similarity",
+            "outline_weight",
+            "explain_inside",
+            "explain_within",
+            "explain_whole_inside",
+        ):
             value = getattr(self, name)
             if not 0.0 < value <= 1.0:
                 raise ConfigError(f"MergeConfig.{name} is {value}, expected 0 < {name} <= 1")

@@ -72,7 +72,10 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
     covered = _inside(seen, _widened(views.boxes[witness], config)) >= config.explain_inside
     looked = area(seen) >= config.contained * area(shown)
     closest = _finest_scale(views, group, len(people.boxes))[suspect]
-    well_px = np.minimum(config.explain_px, longer_side(shown) * closest)
+    within = ~people.whole[suspect] & people.clear[larger[pair]]
+    within &= _inside(shown, people.boxes[larger[pair]]) >= config.explain_within
+    least_px = np.where(within, config.explain_within_px, config.explain_px)
+    well_px = np.minimum(least_px, longer_side(shown) * closest)
     well_px = np.where(people.clear[suspect], config.explain_whole_px, well_px)
     clearly = looked & covered & (longer_side(shown) * views.scale[witness] >= well_px)
     clearly &= shorter_side(shown) * views.scale[witness] >= config.sliver_px  # thinner, nobody is recognised

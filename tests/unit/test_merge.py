@@ -238,6 +238,15 @@ class TestLeftOvers:
         assert result.chosen.tolist() == [1]
         assert "part of a person" in result.reasons[0]
 
+    def test_what_lies_wholly_in_a_person_is_judged_by_blocks_that_show_it_small(self) -> None:
+        far = block("far", 0.0, 0.0, scale=1 / 16)
+        piece = (420.0, 352.0, 520.0, 512.0)  # cut by LEFT's lower edge, 10 network px in far
+        rows: list[Row] = [(0, piece, 0.9), (1, self.WHOLE[1], 0.9)]
+        assert run(rows, [LEFT, far]).chosen.tolist() == [1]
+        assert len(run(rows, [LEFT, far], MergeConfig(explain_within_px=24.0)).chosen) == 2
+        beside = (660.0, 352.0, 710.0, 512.0)  # a fifth of it lies outside the person
+        assert len(run([(0, beside, 0.9), rows[1]], [LEFT, far]).chosen) == 2
+
     def test_a_small_person_whom_both_blocks_report_stays(self) -> None:
         child = (400.0, 320.0, 500.0, 485.0)
         result = run([(0, child, 0.9), (1, child, 0.9), self.WHOLE], [LEFT, COARSE])
