@@ -17,7 +17,7 @@ AGAIN = "run the same command again to make the scene from the start"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Gives the exit code: 0 written, 2 unusable options, 130 interrupted.
+    """Gives the exit code: 0 written, 2 unusable options, 130 interrupted, 143 terminated.
 
     Args:
         argv: arguments without the program's name; None takes the process's.
