@@ -40,8 +40,8 @@ def explained(views: Views, group: Int64Array, people: People, config: MergeConf
 
     A group of cut views is explained when it lies in a person who was seen whole, or was put together from several
     views, and at least as many blocks that saw that person showed the place well without reporting anyone else there
-    as reported the two side by side; one that lies all in a person seen whole beyond doubt is judged by blocks that show
-    it smaller, too. A group that was seen whole may be a small person in front of a large one: it
+    as reported the two side by side; one that lies all in a person seen whole beyond doubt is judged by blocks that
+    show it smaller, too. A group that was seen whole may be a small person in front of a large one: it
     is explained only if more blocks of the larger person miss it, where it shows well, than blocks report it; one
     report is outweighed by two such blocks where none reports the two side by side, and two reports and more by twice
     as many: a detector's own suppression hides people in crowds, so to be missed is weaker evidence than to be seen.
