@@ -17,7 +17,7 @@ from mili_core.datasets.clip import clip_polygons
 from mili_core.datasets.degrade import DegradeSettings, degrade, draw_scale
 from mili_core.datasets.flip import flip
 from mili_core.datasets.occluders import hide_part
-from mili_core.datasets.sample import Float32Array, Polygons, Sample, without_people
+from mili_core.datasets.sample import BESIDE, Float32Array, Polygons, Sample, without_people
 from mili_core.datasets.twins import jpeg_round_trip
 
 MEAN_RGB = (124, 116, 104)
@@ -176,14 +176,14 @@ def join(pieces: Sequence[tuple[Sample, int, int]], width: int, height: int) -> 
     moved = [_shift(sample, np.array([x, y], dtype=np.float32)) for sample, x, y in pieces]
     none = without_people(canvas, "")
     return Sample(
-        image_id="+".join(sample.image_id for sample in moved),
+        image_id=BESIDE.join(sample.image_id for sample in moved),
         image=canvas,
         boxes_xyxy=np.concatenate([none.boxes_xyxy, *(sample.boxes_xyxy for sample in moved)]),
         polygons=tuple(rings for sample in moved for rings in sample.polygons),
         keypoints=np.concatenate([none.keypoints, *(sample.keypoints for sample in moved)]),
         ignore_boxes_xyxy=np.concatenate([none.ignore_boxes_xyxy, *(sample.ignore_boxes_xyxy for sample in moved)]),
         boxes_complete=all(sample.boxes_complete for sample in moved),
-        scene_id="+".join(sample.scene for sample in moved),
+        scene_id=BESIDE.join(sample.scene for sample in moved),
     )
 
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Float32Array = NDArray[np.float32]
 Polygons = tuple[Float32Array, ...]
 
+BESIDE = "+"
+"""Between the names of images, or of scenes, that share a canvas."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BodyTruth:
@@ -47,7 +50,8 @@ class Sample:
         boxes_complete: True when every person is in boxes_xyxy or under ignore_boxes_xyxy. False: the sample
             says nothing about detection (its box and mask losses are off).
         bodies: SMPL truth, or None.
-        scene_id: what this and other views show (a photo, a sequence, a world); "" means `image_id`.
+        scene_id: what this and other views show (a photo, a sequence, a world), several joined by BESIDE; "" means
+            `image_id`.
         image_hr: the same view, same size, before it lost detail, where `image` is its low-resolution twin; or None.
         filled: (height, width) px of what is not padding, which lies to the right of it and below; None: all of it.
     """
@@ -68,6 +72,11 @@ class Sample:
     def scene(self) -> str:
         """The scene's name, never empty."""
         return self.scene_id or self.image_id
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """The names of the scenes that the canvas shows side by side."""
+        return tuple(self.scene.split(BESIDE))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mili_core.datasets.outlines import fill_outline
 from mili_core.datasets.sample import Sample
-from mili_core.losses.contrastive import scene_key
+from mili_core.losses.contrastive import scene_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class Batch:
         sizes: (height, width) of each image without padding.
         targets: one an image.
         ids: image ids, to name a batch that went wrong.
-        scenes: (B,) int64, what each image shows (`scene_key`).
+        scenes: (B, SCENES) int64, what each image shows (`scene_keys`).
         images_hr: where `images` are low-resolution twins, what they were made of, same shape; else None.
     """
 
@@ -96,7 +96,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         sizes=tuple(sample.size for sample in samples),
         targets=tuple(_targets(sample, height, width) for sample in samples),
         ids=tuple(sample.image_id for sample in samples),
-        scenes=torch.tensor([scene_key(sample.scene) for sample in samples], dtype=torch.int64),
+        scenes=torch.tensor([scene_keys(sample.scenes) for sample in samples], dtype=torch.int64),
         images_hr=_canvas(sharp, height, width) if len(sharp) == len(samples) else None,
     )
 

@@ -188,10 +188,11 @@ def test_collate_keeps_pairs_and_names_scenes() -> None:
     assert batch.images_hr is not None
     assert batch.images_hr.shape == batch.images.shape
     np.testing.assert_array_equal(batch.images_hr[1].permute(1, 2, 0).numpy(), Still()[1].image)
-    assert batch.scenes[0] == batch.scenes[2] != batch.scenes[1]
+    first, second, third = batch.scenes.tolist()
+    assert first == third != second
     assert collate([Still()[0], samples[1]]).images_hr is None
 
 
 def test_joined_photos_remember_their_scenes() -> None:
     one, two = (replace(Still()[index], scene_id=f"photo-{index}") for index in range(2))
-    assert join([(one, 0, 0), (two, 96, 0)], 192, 64).scene == "photo-0+photo-1"
+    assert join([(one, 0, 0), (two, 96, 0)], 192, 64).scenes == ("photo-0", "photo-1")
