@@ -32,7 +32,7 @@ def hide_part(sample: Sample, rng: np.random.Generator) -> Sample:
         patch = _draw_patch(sample.boxes_xyxy[person], sample.image.shape[:2], rng)
         hidden = _hidden(sample, patch)
         if hidden is not None:
-            return replace(hidden, image=_painted(sample.image, patch, rng))
+            return replace(hidden, image=_painted(sample, patch, rng))
     return sample
 
 
@@ -119,10 +119,17 @@ def _marked(points: Float32Array, patch: BoolArray, value: float) -> Float32Arra
     return marked
 
 
-def _painted(image: NDArray[np.uint8], patch: BoolArray, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Gives the image with the patch filled from elsewhere, in another light."""
-    shift = (int(rng.integers(image.shape[0])), int(rng.integers(image.shape[1])))
-    source = np.roll(image, shift, axis=(0, 1))[patch].astype(np.float32)
+def _painted(sample: Sample, patch: BoolArray, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Gives the image with the patch filled from where nobody is, in another light; with one colour if that is hard."""
+    image, people = sample.image, np.zeros(patch.shape, dtype=bool)
+    for x0, y0, x1, y1 in np.concatenate([sample.boxes_xyxy, sample.ignore_boxes_xyxy]).round().astype(int).tolist():
+        people[max(y0, 0) : y1, max(x0, 0) : x1] = True
+    source = np.broadcast_to(rng.uniform(0, 255, 3).astype(np.float32), (int(patch.sum()), 3))
+    for _ in range(TRIES):
+        shift = (int(rng.integers(patch.shape[0])), int(rng.integers(patch.shape[1])))
+        if not np.roll(people, shift, axis=(0, 1))[patch].any():
+            source = np.roll(image, shift, axis=(0, 1))[patch].astype(np.float32)
+            break
     tint = rng.uniform(0.5, 1.4, 3).astype(np.float32)
     painted = image.copy()
     painted[patch] = np.clip(source * tint, 0, 255).astype(np.uint8)

@@ -84,7 +84,7 @@ def keypoint_sources(data: TrainingData) -> list[MixtureSource]:
 
 
 def with_renders(photos: Sequence[MixtureSource], data: TrainingData, body: BodyModel) -> list[MixtureSource]:
-    """Gives the photos and, at their share, rendered people.
+    """Gives the photos and, at their share, rendered people; empty places of renders are among the person-free samples.
 
     Raises:
         ConfigError: shards of another body or larger than the canvas.
@@ -100,7 +100,7 @@ def with_renders(photos: Sequence[MixtureSource], data: TrainingData, body: Body
         if rendered.origin.width > width or rendered.origin.height > height:
             size = f"{rendered.origin.width}x{rendered.origin.height}"
             raise ConfigError(f"shards in {data.shards} are {size} px, larger than the canvas {width}x{height}")
-    return [*photos, MixtureSource("renders", rendered, weight, change="still")]
+    return [*photos, MixtureSource("renders", rendered, weight, change="still", negatives=data.render_detection)]
 
 
 def stream(

@@ -380,3 +380,36 @@ def test_what_an_occluder_covers_is_gone_from_the_labels() -> None:
 def test_people_without_an_outline_are_not_covered() -> None:
     sample = replace(white_person((50, 20, 90, 120)), polygons=(None,))
     assert all(hide_part(sample, np.random.default_rng(seed)) is sample for seed in range(10))
+
+
+def test_a_patch_is_never_cut_from_a_person() -> None:
+    sample = white_person((50, 20, 90, 120))  # nothing else is white
+    views = [hide_part(sample, np.random.default_rng(seed)) for seed in range(60)]
+    tints = [view.image[(view.image != sample.image).any(axis=-1)] for view in views]
+    black = sum(int((tint == 0).all()) for tint in tints if len(tint))
+    assert black > 20
+    for tint in tints:  # black, or where no such place was found one colour: never black beside a person's white
+        assert len(np.unique(tint, axis=0)) <= 1
+
+
+@pytest.mark.parametrize("height", [12.0, 40.0, 120.0])
+def test_a_filled_outline_has_the_area_of_its_polygon(height: float) -> None:
+    angles = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    ring = np.stack([80.3 + 0.2 * height * np.cos(angles), 75.6 + 0.5 * height * np.sin(angles)], axis=1)
+    mask = np.zeros((150, 160), np.uint8)
+    fill_outline(mask, (ring.astype(np.float32),))
+    assert mask.sum() == pytest.approx(polygon_area(ring), rel=0.03, abs=2)
+
+
+def test_an_outline_fills_whole_pixels_exactly_and_is_cut_at_the_mask() -> None:
+    mask = np.zeros((8, 10), np.uint8)
+    outer, hole = (np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32) for x0, y0, x1, y1 in (
+        (6, -3, 14, 5), (7, 1, 9, 3)))  # fmt: skip
+    fill_outline(mask, (outer, hole))
+    expected = np.zeros((8, 10), np.uint8)
+    expected[0:5, 6:10] = 1
+    expected[1:3, 7:9] = 0
+    np.testing.assert_array_equal(mask, expected)
+    fill_outline(mask, (outer - 40,))
+    fill_outline(mask, ())
+    np.testing.assert_array_equal(mask, expected)
