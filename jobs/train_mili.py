@@ -29,28 +29,42 @@ def parser() -> Parser:
     add("--no-render-detection", action="store_true", help="rendered samples teach bodies only")
     add("--output", type=output_folder, required=True, help="checkpoint, log and weights; continued if it exists")
     add("--stage", choices=("detection", "hr", "lr", "body"), required=True)
-    add("--branch", choices=("hr", "lr"), default="hr", help="of the stages detection and body")
-    add("--model", choices=("mili_lite", "mili_r50"), default="mili_lite")
-    add("--initial", type=path, help="weights to start from (default: the teacher's, or ImageNet's backbone)")
+    add("--branch", choices=("hr", "lr"), help="of the stages detection and body (default: hr)")
+    add(
+        "--model",
+        choices=("mili_lite", "mili_r50"),
+        default="mili_lite",
+        help="names the defaults of the numbers below",
+    )
+    add(
+        "--initial",
+        type=path,
+        help="weights to start from (default: the teacher's, or ImageNet's Lite0; mili_r50 needs them)",
+    )
     add("--teacher", type=path, help="weights of stage hr, for stage lr")
     add("--body", type=path, help="body model npz (default: the open body)")
     add("--no-mask-network", action="store_true", help="ablation: no masks")
     add("--no-restoration", action="store_true", help="ablation: no restoration network")
     add("--no-contrastive", action="store_true", help="ablation: no contrastive loss")
-    add("--tune", action="store_true", help="with interpenetration and depth-ordering losses (slow; meant for a GPU)")
+    add(
+        "--tune",
+        action="store_true",
+        help="with interpenetration and depth-ordering losses, errors of joints squared (slow; meant for a GPU)",
+    )
     add("--lr-sizes", choices=("paper", "uniform", "mixed"), default="mixed", help="of low-resolution twins")
-    add("--canvas", type=int, nargs=2, default=(416, 256), metavar=("WIDTH", "HEIGHT"), help="training images, px")
-    add("--steps", type=int, default=3000)
-    add("--batch", type=int, default=8)
-    add("--lr", type=float, default=6e-4, help="peak learning rate; the backbone has half of it")
-    add("--frozen-stages", type=int, default=0, help="of the backbone; trains faster")
+    add("--canvas", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="training images, px (416 256; r50: 832 512)")
+    add("--steps", type=int, help="(3000; r50: 180000)")
+    add("--batch", type=int, help="images a step (8; r50: 6)")
+    add("--lr", type=float, help="peak learning rate (6e-4, of which the backbone has half; r50: 1e-5)")
+    add("--frozen-stages", type=int, help="of the backbone (0; r50: 1)")
+    add("--frozen-attention", action="store_true", help="with frozen stages: trains faster")
     add(
         "--stored",
         type=int,
         default=0,
         help="stage body: keep RoIs of so many samples (disk and memory: 0.3 MB each); --batch counts RoIs",
     )
-    add("--warmup", type=int, default=150, help="steps until the peak")
+    add("--warmup", type=int, help="steps until the peak (150; r50: 500)")
     add("--device", default="cpu", help="cpu, cuda[:n] or auto")
     add("--amp", choices=("none", "bf16"), default="none")
     add("--workers", type=int, default=1)

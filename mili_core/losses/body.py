@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+Penalty = Literal["l1", "mse"]
 
 ROOT_SHARE = 6.0
 """How much the root's rotation counts against another joint's: it turns the whole body, and is one of 24."""
@@ -16,31 +19,43 @@ WORST_KEYPOINT = 2.0
 
 
 def keypoint_loss(
-    predicted: Float[Tensor, "n k 2"], truth: Float[Tensor, "n k 3"], boxes: Float[Tensor, "n 4"]
+    predicted: Float[Tensor, "n k 2"],
+    truth: Float[Tensor, "n k 3"],
+    boxes: Float[Tensor, "n 4"],
+    penalty: Penalty = "l1",
 ) -> Float[Tensor, ""]:
-    """Gives the mean L1 distance of 2D keypoints in units of the box's sides, over keypoints with confidence.
+    """Gives the mean penalty of 2D keypoints' errors in units of the box's sides, over keypoints with confidence.
 
     Args:
         predicted: px.
         truth: x, y (px), confidence.
         boxes: xyxy, px.
+        penalty: of a coordinate.
     """
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1.0)[:, None]
     weight = truth[..., 2:].clamp(0, 1)
     error = ((predicted - truth[..., :2]) / sides).abs().clamp(max=WORST_KEYPOINT)
-    return (error * weight).sum() / (2.0 * weight.sum()).clamp(min=1.0)
+    return (_penalised(error, penalty) * weight).sum() / (2.0 * weight.sum()).clamp(min=1.0)
 
 
 def joint3d_loss(
-    predicted: Float[Tensor, "n j 3"], truth: Float[Tensor, "n j 3"], share: Float[Tensor, " n"]
+    predicted: Float[Tensor, "n j 3"],
+    truth: Float[Tensor, "n j 3"],
+    share: Float[Tensor, " n"],
+    penalty: Penalty = "l1",
 ) -> Float[Tensor, ""]:
-    """Gives the mean L1 distance of root-relative joints, metres a coordinate; 0 for nobody.
+    """Gives the mean penalty of root-relative joints' errors, metres a coordinate; 0 for nobody.
 
     Args:
         predicted, truth: metres.
         share: how much each person counts.
+        penalty: of a coordinate.
     """
-    return weighted_mean((predicted - truth).abs().mean(dim=(1, 2)), share)
+    return weighted_mean(_penalised((predicted - truth).abs(), penalty).mean(dim=(1, 2)), share)
+
+
+def _penalised(error: Tensor, penalty: Penalty) -> Tensor:
+    return error if penalty == "l1" else torch.square(error)
 
 
 def parameter_loss(

@@ -88,7 +88,8 @@ def contrastive_loss(
     Args:
         student: pooled low-resolution features x_l, of any length.
         teacher: pooled high-resolution features x_h of the same images; no gradient reaches them.
-        scenes: numbers of each image's scenes (`scene_keys`), at most SCENES: queued features that share one take no part.
+        scenes: numbers of each image's scenes (`scene_keys`), at most SCENES: queued features that share one take no
+            part.
         queue: of earlier low-resolution features; not changed here.
         gamma: temperature.
     """

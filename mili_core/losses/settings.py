@@ -8,6 +8,7 @@ from typing import Literal
 
 from mili_core.errors import ConfigError
 from mili_core.losses import contrastive, depth_ordering, interpenetration
+from mili_core.losses.body import Penalty
 
 RoiTerm = Literal["boxes", "features"]
 
@@ -17,9 +18,9 @@ class LossWeights:
     """Weight of each term; a term of weight 0 is off and need not be computed.
 
     The first block is L_mul. Detection and 2D keypoints have CRMH's weights. What rendered people teach in 3D weighs
-    more than there: at CRMH's 1 for joints in metres and for rotations, half a million steps tell poses apart; in a
-    few thousand the 2D term alone decides, and every body comes out standing. A prior fitted to generated poses
-    stands for CRMH's adversary: it needs no captured poses and no second optimiser.
+    more than there (`CRMH_WEIGHTS`): at CRMH's 1 for joints in metres and for rotations, half a million steps tell
+    poses apart; in a few thousand the 2D term alone decides, and every body comes out standing. A prior fitted to
+    generated poses stands for CRMH's adversary: it needs no captured poses and no second optimiser.
 
     Attributes:
         objectness, proposal_box: first stage of detection.
@@ -59,8 +60,11 @@ class LossWeights:
                 raise ConfigError(f"loss weight {name} is {value}; give a finite number of at least 0")
 
 
-TUNE_WEIGHTS = LossWeights(interpenetration=0.01, depth_order=100.0)
-"""Weights of CRMH's last stage."""
+CRMH_WEIGHTS = LossWeights(joints3d=1.0, vertices=1.0, pose=1.0, betas=0.01)
+"""CRMH's weights, for as many steps as it takes (spec section 2.1)."""
+
+TUNE_WEIGHTS = replace(CRMH_WEIGHTS, interpenetration=0.01, depth_order=100.0)
+"""Weights of CRMH's last stage, in which errors of joints are squared."""
 
 BODY_TERMS = (
     "keypoints", "joint_maps", "joint_places", "joints3d", "vertices", "pose", "betas", "prior", "shape_prior"
@@ -70,15 +74,16 @@ LITE_WEIGHTS = replace(
     LossWeights(restoration=0.02),
     **{name: LITE_BODY_SHARE * getattr(LossWeights(), name) for name in BODY_TERMS},
 )
-"""Weights for `mili_lite`. Its P5 has a mean square of 58, and L_res is in those units: at weight 1 its gradient on the
-backbone was 45 times that of any other term, so that nothing else was learnt; here they are about equal. Terms of
+"""Weights for `mili_lite`. L_res is in units of P5 squared, of which the first teacher's mean was 58: at weight 1 its
+gradient on the backbone was 45 times that of any other term, so that nothing else was learnt. Later teachers' means
+are 100 to 300 on photos and up to 2,500 on images without people, whose L_res then leads. Terms of
 bodies have a share of theirs: in full, their gradient on backbone and pyramid was several times that of detection,
 which learnt no more. The SMPL head learns as fast, for its steps do not depend on its gradient's scale (AdamW)."""
 
 
 def suited_weights(model: str, *, tune: bool = False) -> LossWeights:
     """Gives the weights for a model by its name; `tune` adds interpenetration and depth ordering."""
-    weights = LITE_WEIGHTS if model == "mili_lite" else LossWeights()
+    weights = LITE_WEIGHTS if model == "mili_lite" else CRMH_WEIGHTS
     if not tune:
         return weights
     return replace(weights, interpenetration=TUNE_WEIGHTS.interpenetration, depth_order=TUNE_WEIGHTS.depth_order)
@@ -92,6 +97,7 @@ class LossSettings:
         weights: of the terms.
         gamma: temperature of L_cs (paper section 4.2).
         queue_length: features that L_cs contrasts with (paper section 4.2).
+        penalty: of errors of joints, in 2D and in 3D (CRMH: "mse" in its last stage).
         roi_term: what L_RoI compares, refined boxes or RoI features; the paper's text and its 1e-8 fit boxes.
         depth_stride: canvas px a pixel of the depth ordering's rasters.
         volume_cells: cells a side of the interpenetration's volumes (CRMH: 32).
@@ -100,6 +106,7 @@ class LossSettings:
     weights: LossWeights = LossWeights()
     gamma: float = contrastive.GAMMA
     queue_length: int = contrastive.QUEUE_LENGTH
+    penalty: Penalty = "l1"
     roi_term: RoiTerm = "boxes"
     depth_stride: int = depth_ordering.STRIDE
     volume_cells: int = interpenetration.CELLS

@@ -167,8 +167,8 @@ def _terms(
     rot6d = matrix_to_rot6d(state.rotmats[~posed, 1:]).flatten(1)
     shapes = torch.square(state.betas[~posed])
     return LossTerms(
-        keypoints=keypoint_loss(pixels, examples.points, examples.boxes),
-        joints3d=joint3d_loss((joints - joints[:, :1])[posed], examples.joints3d_m[posed], share),
+        keypoints=keypoint_loss(pixels, examples.points, examples.boxes, settings.penalty),
+        joints3d=joint3d_loss((joints - joints[:, :1])[posed], examples.joints3d_m[posed], share, settings.penalty),
         vertices=_vertex_term(state, examples, bodies) if settings.weights.vertices > 0.0 else None,
         pose=pose,
         betas=betas,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ from mili_core.training.precision import Amp
 CHECKPOINT = "checkpoint.pt"
 MANY = 99  # stages; more than any backbone has
 
+SETTING_LEAST = {
+    "steps batch checkpoint_every log_every": 1,
+    "warmup seed workers weight_decay average": 0,
+    "lr backbone_lr body_lr clip_norm": 1e-12,
+}
 FREE = {"workers", "checkpoint_every", "log_every"}  # settings that may change while a run is continued
 
 
@@ -34,8 +40,9 @@ class TrainSettings:
         backbone_lr: peak learning rate of the pretrained backbone.
         body_lr: peak learning rate of the SMPL head.
         warmup: steps of linear warm-up.
-        frozen_stages: first stages of the backbone, with its stem and the attention before it, that stay as they are;
-            with 2 of EfficientNet-Lite0's a step takes little more than half the time.
+        frozen_stages: first stages of the backbone, with its stem, that stay as they are.
+        frozen_attention: the attention before the backbone stays as it is, too: gradients then need not go back
+            through what is frozen, and with 2 stages of EfficientNet-Lite0 a step takes little more than half the time.
         weight_decay: on matrices and kernels; biases and norms have none.
         clip_norm: gradient norm limit (CRMH: 35 with SGD-like scales; ours is in AdamW's).
         average: decay a step of the averaged weights, which are the result.
@@ -53,6 +60,7 @@ class TrainSettings:
     body_lr: float = 6e-4
     warmup: int = 150
     frozen_stages: int = 0
+    frozen_attention: bool = False
     weight_decay: float = 0.02
     clip_norm: float = 10.0
     average: float = 0.998
@@ -61,6 +69,14 @@ class TrainSettings:
     workers: int = 1
     checkpoint_every: int = 200
     log_every: int = 20
+
+    def __post_init__(self) -> None:
+        for names, least in SETTING_LEAST.items():
+            for name in names.split():
+                if not (math.isfinite(value := getattr(self, name)) and value >= least):
+                    raise ConfigError(f"training setting {name} is {value}; give at least {least:g}")
+        if not self.average < 1.0:
+            raise ConfigError(f"training setting average is {self.average}; give less than 1")
 
 
 @runtime_checkable
@@ -127,10 +143,10 @@ def start(
         device: where to train.
 
     Raises:
-        ConfigError: the checkpoint was made with other settings or another teacher.
+        ConfigError: the checkpoint is of another run: other settings, model, data, body or teacher.
     """
     objective.to(device)
-    _freeze(model, settings.frozen_stages)
+    _freeze(model, settings)
     state = TrainState(
         model=model.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]  # torch's stub
         memory=objective.memory,
@@ -165,26 +181,31 @@ def check_same_run(folder: Path, settings: TrainSettings, identity: Mapping[str,
         return
     try:
         stored = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    except (RuntimeError, OSError, UnpicklingError) as error:
+        kept = {**stored["settings"], **stored["identity"]}
+    except (RuntimeError, OSError, UnpicklingError, KeyError, TypeError, EOFError) as error:
         raise ConfigError(
             f"checkpoint {path} cannot be read; remove it to start over, or give another folder"
         ) from error
-    kept = {**stored["settings"], **stored.get("identity", {})}
     ours = {**asdict(settings), **identity}
     if changed := sorted(key for key in ours if key not in FREE and kept.get(key) != ours[key]):
         raise ConfigError(f"checkpoint {path} has other {', '.join(changed)}; give the same or another folder")
 
 
-def _freeze(model: Mili, stages: int) -> None:
-    """Takes the gradients from the attention, the stem and the first stages; 0 leaves all theirs.
+def _freeze(model: Mili, settings: TrainSettings) -> None:
+    """Takes the gradients from the stem and the first stages, and from the attention; 0 stages leave the stem its own.
 
     Raises:
         ConfigError: the backbone has fewer stages.
     """
+    stages = settings.frozen_stages
     most = len(model.backbone.first(MANY)) - len(model.backbone.first(0))
     if not 0 <= stages <= most:
         raise ConfigError(f"{stages} frozen stages are asked for; give 0 to {most}")
-    for part in (model.attention, *model.backbone.first(stages)) if stages else ():
+    frozen = [
+        *(model.backbone.first(stages) if stages else ()),
+        *([model.attention] if settings.frozen_attention else ()),
+    ]
+    for part in frozen:
         part.requires_grad_(requires_grad=False)
 
 

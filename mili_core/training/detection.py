@@ -33,6 +33,11 @@ class Candidates:
         people = [found.people for found in self.assigned]
         return torch.cat(boxes), _image_of(people), torch.cat(people)
 
+    def sampled(self) -> tuple[Tensor, Tensor]:
+        """Returns boxes (N, 4) and image (N,) of the sampled ones, those of people and of background."""
+        rows = [torch.cat((found.positives, found.negatives)) for found in self.assigned]
+        return torch.cat([one[some] for one, some in zip(self.rois, rows, strict=True)]), _image_of(rows)
+
 
 def find_candidates(
     levels: Sequence[Tensor], output: RpnOutput, model: Mili, batch: Batch, sampling: Sampling

@@ -29,7 +29,7 @@ class Lesson:
 
     Attributes:
         top: P5, x_h of equations 3 and 6.
-        rois: (N, 4) RoIs that hold a person, network px.
+        rois: (N, 4) sampled RoIs, of people and of background, network px.
         image_index: (N,) image of each.
         answer: x_h of equation 4 for each RoI: its refined box, or its features.
     """
@@ -47,7 +47,7 @@ def teach(teacher: Mili, batch: Batch, sampling: Sampling, kind: RoiTerm) -> Les
     config = teacher.config
     images = normalised(batch.images_hr, batch.sizes, config.pixel_mean, config.pixel_std)
     levels = teacher.features(images, "hr")
-    boxes, index, _ = find_candidates(levels, teacher.proposals(levels), teacher, batch, sampling).positives()
+    boxes, index = find_candidates(levels, teacher.proposals(levels), teacher, batch, sampling).sampled()
     return Lesson(levels[-1], boxes, index, _answer(teacher, levels, boxes, index, kind))
 
 

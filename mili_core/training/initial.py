@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from mili_core.body import rot6d_to_matrix
 from mili_core.config import ModelConfig
-from mili_core.errors import DependencyError, WeightsError
+from mili_core.errors import ConfigError, DependencyError, WeightsError
 from mili_core.losses.body import PosePrior, pose_prior
 from mili_core.nets.efficientnet_lite import EfficientNetLite0
 from mili_core.nets.mili import Mili
@@ -58,6 +59,9 @@ def initial_model(config: ModelConfig, seed: int, earlier: Path | None = None) -
     """Gives a model to train: with ImageNet's backbone where it is Lite0, or with earlier weights.
 
     An SMPL head of another kind than that of the earlier weights starts anew.
+
+    Raises:
+        ConfigError: no earlier weights, and the backbone is not Lite0.
     """
     torch.manual_seed(seed)
     model = Mili(config)
@@ -66,7 +70,30 @@ def initial_model(config: ModelConfig, seed: int, earlier: Path | None = None) -
         load_into(model, weights if same_head(weights.config, config) else _with_head_of(model, weights))
     elif isinstance(model.backbone, EfficientNetLite0):
         model.backbone.load_state_dict(imagenet_lite0())
+    else:
+        raise ConfigError(
+            f"{config.name} needs weights to start from; give --initial FILE, which mili convert-weights makes of "
+            "torchvision's ResNet-50 or of a checkpoint of CRMH"
+        )
     return model
+
+
+def read_teacher(path: Path, config: ModelConfig) -> Weights:
+    """Gives the weights of a teacher for a student of this configuration.
+
+    Raises:
+        ConfigError: they are of a backbone alone, of another model, or were not trained on the HR branch.
+    """
+    weights = read_weights(path)
+    notes = json.loads(weights.notes)
+    if weights.holds != "model":
+        raise ConfigError(f"teacher {path} holds a backbone alone; give the weights that stage hr wrote")
+    if weights.config.backbone != config.backbone or not same_head(weights.config, config):
+        raise ConfigError(f"teacher {path} is a {weights.config.name} of other sizes; train stage hr for {config.name}")
+    if notes.get("branch", "hr") != "hr":
+        stage = f"stage {notes.get('stage')} of branch {notes['branch']}"
+        raise ConfigError(f"teacher {path} was trained in {stage}; give the weights that stage hr wrote")
+    return weights
 
 
 def same_head(first: ModelConfig, second: ModelConfig) -> bool:

@@ -76,6 +76,7 @@ def stored_rois(
     settings: TrainSettings,
     folder: Path,
     *,
+    sampling: Sampling,
     origin: str,
     log: Callable[[str], None],
     device: torch.device,
@@ -89,6 +90,7 @@ def stored_rois(
         count: of samples.
         settings: seed, precision and workers.
         folder: of the parts.
+        sampling: examples an image.
         origin: what the RoIs depend on besides; parts with another one are refused.
         log: takes lines of progress.
         device: where to compute.
@@ -112,18 +114,18 @@ def stored_rois(
         looks = []
         for view in range(number * PART, (number + 1) * PART, VIEW_BATCH):
             torch.manual_seed(settings.seed * 1_000_003 + view)  # which RoIs depends on the view alone
-            looks.append(_looked_at(model, branch, next(seen).to(device), settings.amp))
+            looks.append(_looked_at(model, branch, next(seen).to(device), sampling, settings.amp))
         _save(paths[number], looks, origin)
         log(f"RoIs of {(number + 1) * PART} of {len(paths) * PART} samples are stored")
     return _read(paths, origin)
 
 
 @torch.no_grad()
-def _looked_at(model: Mili, branch: Branch, batch: Batch, amp: Amp) -> StoredRois:
+def _looked_at(model: Mili, branch: Branch, batch: Batch, sampling: Sampling, amp: Amp) -> StoredRois:
     with precision(batch.images.device, amp):
         levels = model.features(normalise(batch, model.config.pixel_mean, model.config.pixel_std), branch)
-        candidates = find_candidates(levels, model.proposals(levels), model, batch, Sampling())
-        examples = body_examples(batch, candidates, Sampling())
+        candidates = find_candidates(levels, model.proposals(levels), model, batch, sampling)
+        examples = body_examples(batch, candidates, sampling)
         rois = model.body_rois(levels, examples.boxes, examples.image_index)
     if not (torch.isfinite(rois.half()).all() and torch.isfinite(examples.points).all()):
         raise ConfigError(f"keypoints or features in images {', '.join(batch.ids)} are not finite; leave these out")

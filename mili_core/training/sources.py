@@ -19,6 +19,8 @@ from mili_core.synth.samples import RenderSource
 
 NEGATIVES = 0.22  # share of person-free samples
 RENDERS = 0.35  # share of the others: they alone know bodies in 3D
+FOLDERS = ("photos", "squeezed", "sport", "shards")
+CELL = 32  # px; canvases are whole cells of the pyramid's top
 CANVAS = (416, 256)  # px; half the network's sides: four times the steps, people as tall
 
 
@@ -33,11 +35,11 @@ class TrainingData:
         renders: share of rendered samples among those with people.
         shards: folder of rendered samples, or None to render while training, which is slow.
         render_detection: rendered samples teach boxes and masks, too.
-        canvas: width and height of training images, px.
+        canvas: width and height of training images, px, multiples of CELL.
         twins: how low-resolution twins are made.
 
     Raises:
-        ConfigError: the share is not in 0..1.
+        ConfigError: the share is not in 0..1, or the canvas is not of whole cells.
     """
 
     photos: Path
@@ -52,6 +54,8 @@ class TrainingData:
     def __post_init__(self) -> None:
         if not 0.0 <= self.renders < 1.0:
             raise ConfigError(f"share of renders {self.renders} is not in 0..1 (1 excluded)")
+        if any(side < CELL or side % CELL for side in self.canvas):
+            raise ConfigError(f"canvas {self.canvas[0]}x{self.canvas[1]} is not possible; give multiples of {CELL} px")
 
     @property
     def augmentation(self) -> AugmentSettings:

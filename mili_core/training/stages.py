@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import MILI_LITE, Branch, ModelConfig
@@ -20,10 +20,12 @@ from mili_core.datasets.twins import TwinStream
 from mili_core.errors import ConfigError
 from mili_core.losses.settings import LossSettings
 from mili_core.nets.mili import Mili
+from mili_core.training.assign import Sampling
 from mili_core.training.bodies import BodySupervision
 from mili_core.training.checkpoint import check_same_run
-from mili_core.training.initial import initial_model, known_poses, same_head, student_of
-from mili_core.training.loop import TrainSettings, train, train_on
+from mili_core.training.initial import initial_model, known_poses, read_teacher, same_head, student_of
+from mili_core.training.loop import WEIGHTS, TrainSettings, train, train_on
+from mili_core.training.origin import rois_origin, run_origin
 from mili_core.training.roi_store import stored_rois
 from mili_core.training.sources import TrainingData, all_sources, box_sources, keypoint_sources, stream, with_renders
 from mili_core.training.step import Objective, Plan, Teacher
@@ -40,24 +42,25 @@ class Recipe:
     Attributes:
         stage: "hr": all heads on sharp images; "lr": all heads, masks and restoration on low-resolution twins, guided
             by a teacher; "detection": boxes (and masks on the LR branch) alone; "body": the SMPL head alone.
-        branch: of "detection" and "body"; the others have their own.
+        branch: of "detection" and "body" (None: "hr"); the others have their own.
         config: the model.
         initial: weights to start from; None means the teacher's, or else ImageNet's backbone.
         teacher: weights of stage "hr".
         body: npz of the body to regress, None for the open body.
         mask_network, restoration, contrastive: False takes these parts out (the paper's Table 3).
         losses: weights and settings of the terms.
+        sampling: examples an image.
         stored: of stage "body": the RoIs of this many samples, rounded up to whole parts, are computed once and kept
             beside the checkpoint and in memory; a step then takes RoIs, not images. 0 computes those of each step.
         score_threshold: stored in the weights.
 
     Raises:
-        ConfigError: "lr" without teacher, a teacher elsewhere, or RoIs stored for another stage than "body" or of
-            untrained weights.
+        ConfigError: "lr" without teacher, a teacher elsewhere, a branch or losses that the stage has not, RoIs stored
+            for another stage than "body" or of untrained weights, or a score outside 0..1.
     """
 
     stage: Stage
-    branch: Branch = "hr"
+    branch: Branch | None = None
     config: ModelConfig = MILI_LITE
     initial: Path | None = None
     teacher: Path | None = None
@@ -66,6 +69,7 @@ class Recipe:
     restoration: bool = True
     contrastive: bool = True
     losses: LossSettings = field(default_factory=LossSettings)
+    sampling: Sampling = field(default_factory=Sampling)
     stored: int = 0
     score_threshold: float = 0.6
 
@@ -74,6 +78,14 @@ class Recipe:
             raise ConfigError("stage lr needs --teacher, the weights that stage hr wrote")
         if self.stage != "lr" and self.teacher is not None:
             raise ConfigError(f"stage {self.stage} has no teacher; leave --teacher out")
+        if self.stage in {"hr", "lr"} and self.branch not in {None, self.stage}:
+            raise ConfigError(f"stage {self.stage} trains its own branch; leave --branch out")
+        if self.stage != "lr" and not self.contrastive:
+            raise ConfigError(f"stage {self.stage} has no contrastive loss; leave --no-contrastive out")
+        if self.stage == "detection" and self.losses.penalty == "mse":
+            raise ConfigError("stage detection trains no bodies; leave --tune out")
+        if not 0.0 <= self.score_threshold <= 1.0:
+            raise ConfigError(f"--score-threshold {self.score_threshold} is not possible; give 0 to 1")
         if self.stored < 0 or (self.stored and self.stage != "body"):
             raise ConfigError(f"--stored {self.stored} is not possible; give 1 or more, in stage body only")
         if self.stored and self.initial is None:
@@ -82,7 +94,9 @@ class Recipe:
     @property
     def trained_branch(self) -> Branch:
         """The branch that is trained."""
-        return self.stage if self.stage in {"hr", "lr"} else self.branch
+        if self.stage == "hr" or self.stage == "lr":  # noqa: PLR1714 - which mypy does not narrow
+            return self.stage
+        return self.branch or "hr"
 
     @property
     def model_config(self) -> ModelConfig:
@@ -98,7 +112,7 @@ class Recipe:
         """What the stage trains on."""
         weights = self.losses.weights if self.contrastive else replace(self.losses.weights, contrastive=0.0)
         heads: Literal["all", "body"] = "body" if self.stage == "body" else "all"
-        return Plan(self.trained_branch, heads, replace(self.losses, weights=weights))
+        return Plan(self.trained_branch, heads, replace(self.losses, weights=weights), self.sampling)
 
 
 def train_stage(
@@ -110,7 +124,7 @@ def train_stage(
     log: Callable[[str], None],
     device: torch.device | None = None,
 ) -> Path:
-    """Trains one stage and gives the path of its weights, folder/weights.safetensors.
+    """Trains one stage and gives the path of its weights, folder/weights.safetensors, renewed at each checkpoint.
 
     Args:
         recipe: the stage.
@@ -126,60 +140,45 @@ def train_stage(
     body = load_body(recipe.body)
     bodies = None if recipe.stage == "detection" else _supervision(model, recipe, body)
     samples = _samples(recipe, data, settings.seed, body)
-    objective: Objective | StoredBodies
+    origin = run_origin(recipe, data, model.config, body.sha256)
+    path = folder / WEIGHTS
+
+    def keep(averaged: dict[str, Tensor], step: int, seconds: float) -> None:
+        trained = Mili(model.config)
+        trained.load_state_dict(averaged)
+        save_weights(
+            path,
+            trained,
+            model.config,
+            body_name="none" if bodies is None else body.name,
+            body_sha256="" if bodies is None else body.sha256,
+            score_threshold=recipe.score_threshold,
+            notes=_notes(recipe, data, settings, teacher) | {"step": step, "seconds": round(seconds, 1)},
+        )
+
     if recipe.stored:
         assert bodies is not None
-        origin = rois_origin(recipe, data, settings, model.config, body.sha256)
-        objective = StoredBodies(recipe.losses, bodies, f"{origin} {recipe.stored}")
-        check_same_run(folder, settings, objective.identity())  # before minutes go into the RoIs
+        whence = rois_origin(recipe, data, settings, model.config, body.sha256)
+        alone = StoredBodies(recipe.losses, bodies, f"{whence} {recipe.stored}", origin)
+        check_same_run(folder, settings, alone.identity())  # before minutes go into the RoIs
         rois = stored_rois(
             model,
-            recipe.branch,
+            recipe.trained_branch,
             samples,
             recipe.stored,
             settings,
             folder / "rois",
-            origin=origin,
+            sampling=recipe.sampling,
+            origin=whence,
             log=log,
             device=device,
         )
         lessons = partial(rois.from_step, settings=settings)
-        averaged = train_on(model, objective, lessons, settings, folder, log=log, device=device)
+        train_on(model, alone, lessons, settings, folder, log=log, device=device, keep=keep)
     else:
-        objective = Objective(recipe.plan, bodies, teacher)
-        averaged = train(model, objective, samples, settings, folder, log=log, device=device)
-    model.cpu().load_state_dict(averaged)
-    path = folder / "weights.safetensors"
-    save_weights(
-        path,
-        model,
-        recipe.model_config,
-        body_name="none" if bodies is None else body.name,
-        body_sha256="" if bodies is None else body.sha256,
-        score_threshold=recipe.score_threshold,
-        notes=_notes(recipe, data, settings, folder, teacher),
-    )
+        objective = Objective(recipe.plan, bodies, teacher, origin)
+        train(model, objective, samples, settings, folder, log=log, device=device, keep=keep)
     return path
-
-
-def rois_origin(
-    recipe: Recipe, data: TrainingData, settings: TrainSettings, config: ModelConfig, body_sha256: str
-) -> str:
-    """Gives what stored RoIs depend on, as text: the trunk, the samples and the precision, not how the head trains.
-
-    Args:
-        recipe: names the weights that the trunk comes from, and the branch.
-        data: where the samples come from; its folders count by their places.
-        settings: seed and precision count.
-        config: of the model.
-        body_sha256: of the body.
-    """
-    assert recipe.initial is not None  # see Recipe
-    folders = {name: getattr(data, name) for name in ("photos", "squeezed", "sport", "shards")}
-    places = [None if path is None else str(path.resolve()) for path in folders.values()]
-    how = repr(replace(data, photos=Path(), squeezed=None, sport=None, shards=None))
-    trunk = [read_weights(recipe.initial).sha256, config.to_json(), body_sha256, recipe.branch]
-    return json.dumps([*trunk, settings.seed, settings.amp, places, how])
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
@@ -187,9 +186,7 @@ def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
     config = recipe.model_config
     if recipe.teacher is None:
         return initial_model(config, seed, recipe.initial), None
-    stored = read_weights(recipe.teacher)
-    if not same_head(stored.config, config):
-        raise ConfigError(f"teacher {recipe.teacher} has another SMPL head; train stage hr with this version")
+    stored = read_teacher(recipe.teacher, config)
     taught = initial_model(stored.config, seed, recipe.teacher)
     student = (
         student_of(taught, config, seed) if recipe.initial is None else initial_model(config, seed, recipe.initial)
@@ -219,9 +216,7 @@ def _samples(recipe: Recipe, data: TrainingData, seed: int, body: BodyModel) -> 
     return stream(with_renders(all_sources(data), data, body), data, seed, twins=twins)
 
 
-def _notes(
-    recipe: Recipe, data: TrainingData, settings: TrainSettings, folder: Path, teacher: Teacher | None
-) -> dict[str, object]:
+def _notes(recipe: Recipe, data: TrainingData, settings: TrainSettings, teacher: Teacher | None) -> dict[str, object]:
     return {
         "stage": recipe.stage,
         "branch": recipe.trained_branch,
@@ -234,13 +229,7 @@ def _notes(
         "teacher_sha256": "" if teacher is None else teacher.sha256,
         "settings": asdict(settings),
         "stored": recipe.stored,
-        "seconds": _seconds(folder),
     }
-
-
-def _seconds(folder: Path) -> float:
-    lines = (folder / "log.jsonl").read_text().splitlines()
-    return float(json.loads(lines[-1])["seconds"]) if lines else 0.0
 
 
 def _keep_memory() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -68,12 +69,19 @@ class Objective:
         plan: what is trained.
         bodies: supervision of the SMPL head; None leaves its terms out.
         teacher: of the LR stage; None leaves guidance out.
+        origin: what else the run depends on, by name; a checkpoint of another one is not continued.
 
     Raises:
         ConfigError: a teacher on the HR branch, or bodies alone without supervision.
     """
 
-    def __init__(self, plan: Plan, bodies: BodySupervision | None = None, teacher: Teacher | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        bodies: BodySupervision | None = None,
+        teacher: Teacher | None = None,
+        origin: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         if teacher is not None and (plan.branch == "hr" or plan.heads == "body"):
             raise ConfigError("a teacher guides all heads of the LR branch only; leave it out")
         if plan.heads == "body" and bodies is None:
@@ -82,6 +90,7 @@ class Objective:
         self.weights = plan.losses.weights
         self._bodies = bodies
         self._teacher = teacher
+        self._origin = origin
         channels = 0 if teacher is None else teacher.model.config.fpn_channels
         self.memory: nn.Module = FeatureQueue(channels, plan.losses.queue_length) if channels else nn.Module()
 
@@ -95,9 +104,10 @@ class Objective:
         return self
 
     def identity(self) -> Mapping[str, str]:
-        """Returns what must not change while a run is continued: the plan and the teacher, as text."""
+        """Returns what must not change while a run is continued: origin, plan and teacher, as text."""
         plan = json.dumps(asdict(self.plan), sort_keys=True)
         return {
+            **self._origin,
             "stage's plan": hashlib.sha256(plan.encode()).hexdigest(),
             "teacher": "" if self._teacher is None else self._teacher.sha256,
         }

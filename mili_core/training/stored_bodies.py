@@ -24,18 +24,19 @@ class StoredBodies:
     Args:
         losses: weights and settings of the terms.
         bodies: supervision.
-        origin: of the stored RoIs, and of how many samples they are; a checkpoint of others is not continued.
+        stored: the origin of the stored RoIs, and of how many samples they are.
+        origin: what else the run depends on, by name. A checkpoint of others is not continued.
 
     Raises:
         ConfigError: a term is asked for that needs the images' masks.
     """
 
-    def __init__(self, losses: LossSettings, bodies: BodySupervision, origin: str) -> None:
+    def __init__(self, losses: LossSettings, bodies: BodySupervision, stored: str, origin: Mapping[str, str]) -> None:
         if losses.weights.interpenetration > 0.0 or losses.weights.depth_order > 0.0:
             raise ConfigError("stored RoIs have no masks and no neighbours; leave out --tune or --stored")
         self.weights = losses.weights
         self.memory: nn.Module = nn.Module()
-        self._losses, self._bodies, self._origin = losses, bodies, origin
+        self._losses, self._bodies, self._stored, self._origin = losses, bodies, stored, origin
 
     def to(self, device: torch.device) -> StoredBodies:
         """Moves what the objective holds to a device; returns itself."""
@@ -46,8 +47,9 @@ class StoredBodies:
         """Returns what must not change while a run is continued, as text."""
         losses = json.dumps(asdict(self._losses), sort_keys=True)
         return {
+            **self._origin,
             "stage's plan": hashlib.sha256(losses.encode()).hexdigest(),
-            "stored RoIs": hashlib.sha256(self._origin.encode()).hexdigest(),
+            "stored RoIs": hashlib.sha256(self._stored.encode()).hexdigest(),
         }
 
     def terms(self, model: Mili, batch: StoredRois) -> LossTerms:

@@ -10,6 +10,7 @@ import torch
 from mili_core.errors import ConfigError
 from mili_core.losses.settings import (
     BODY_TERMS,
+    CRMH_WEIGHTS,
     LITE_BODY_SHARE,
     TUNE_WEIGHTS,
     LossSettings,
@@ -78,7 +79,7 @@ def test_the_papers_weights() -> None:
 
 
 def test_each_model_has_its_weights() -> None:
-    assert suited_weights("mili_r50") == LossWeights()
+    assert suited_weights("mili_r50") == CRMH_WEIGHTS
     lite = suited_weights("mili_lite")
     bodies = {name: LITE_BODY_SHARE * getattr(LossWeights(), name) for name in BODY_TERMS}
     assert lite == replace(LossWeights(), restoration=0.02, **bodies)

@@ -18,9 +18,10 @@ from mili_core.training.batch import collate, normalise
 from mili_core.training.bodies import body_examples, body_terms
 from mili_core.training.checkpoint import check_same_run
 from mili_core.training.loop import DivergedError, TrainSettings, train_on
+from mili_core.training.origin import rois_origin, run_origin
 from mili_core.training.roi_store import StoredRois, stored_rois
 from mili_core.training.sources import TrainingData
-from mili_core.training.stages import Recipe, rois_origin
+from mili_core.training.stages import Recipe
 from mili_core.training.stored_bodies import StoredBodies
 from mili_core.weights import save_weights
 
@@ -35,12 +36,21 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def store(folder: Path, count: int = 8, *, origin: str = "toy", model: Mili | None = None) -> StoredRois:
     return stored_rois(
-        model or lively(), "lr", ToyStream(), count, SETTINGS, folder, origin=origin, log=quiet, device=CPU
+        model or lively(),
+        "lr",
+        ToyStream(),
+        count,
+        SETTINGS,
+        folder,
+        sampling=Sampling(),
+        origin=origin,
+        log=quiet,
+        device=CPU,
     )
 
 
 def objective(origin: str = "toy") -> StoredBodies:
-    return StoredBodies(LossSettings(), supervision(), origin)
+    return StoredBodies(LossSettings(), supervision(), origin, {})
 
 
 def test_what_is_stored_is_what_a_step_would_compute(tmp_path: Path) -> None:
@@ -142,7 +152,7 @@ def test_a_loss_that_is_not_finite_names_the_rois(tmp_path: Path) -> None:
 
 def test_what_stored_rois_cannot_do_is_said() -> None:
     with pytest.raises(ConfigError, match="no masks"):
-        StoredBodies(LossSettings(TUNE_WEIGHTS), supervision(), "toy")
+        StoredBodies(LossSettings(TUNE_WEIGHTS), supervision(), "toy", {})
     with pytest.raises(ConfigError, match="stage body only"):
         Recipe(stage="hr", stored=8)
     with pytest.raises(ConfigError, match="1 or more"):
@@ -163,7 +173,18 @@ def test_a_part_in_between_is_computed_alone(tmp_path: Path) -> None:
 
 def test_keypoints_that_are_no_numbers_name_their_images(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"toy-0, toy-1|toy-2, toy-3"):
-        stored_rois(lively(), "lr", ToyStream(poison=3), 4, SETTINGS, tmp_path, origin="toy", log=quiet, device=CPU)
+        stored_rois(
+            lively(),
+            "lr",
+            ToyStream(poison=3),
+            4,
+            SETTINGS,
+            tmp_path,
+            sampling=Sampling(),
+            origin="toy",
+            log=quiet,
+            device=CPU,
+        )
 
 
 def test_the_origin_is_all_that_the_features_depend_on(tmp_path: Path) -> None:
@@ -171,6 +192,10 @@ def test_the_origin_is_all_that_the_features_depend_on(tmp_path: Path) -> None:
     for path, seed in ((weights, 1), (others, 2)):
         save_weights(path, fresh(seed), TINY, body_name="toy", body_sha256="0", score_threshold=0.5, notes={})
     recipe = Recipe(stage="body", branch="lr", initial=weights, stored=8)
+    for name in ("photos", "shards", "more", "moved/photos"):
+        (tmp_path / name).mkdir(parents=True)
+    for name, size in (("photos", 3), ("moved/photos", 3), ("shards", 5), ("more", 7)):
+        (tmp_path / name / "file").write_bytes(b"." * size)
     data = TrainingData(photos=tmp_path / "photos", shards=tmp_path / "shards")
 
     def origin(
@@ -181,6 +206,7 @@ def test_the_origin_is_all_that_the_features_depend_on(tmp_path: Path) -> None:
     same = [
         origin(recipe=replace(recipe, stored=16, score_threshold=0.3)),
         origin(how=replace(SETTINGS, steps=9, lr=1.0, batch=5, workers=3)),
+        origin(data=replace(data, photos=tmp_path / "moved" / "photos")),
     ]
     assert {origin(), *same} == {origin()}
     different = [
@@ -197,6 +223,9 @@ def test_the_origin_is_all_that_the_features_depend_on(tmp_path: Path) -> None:
         rois_origin(recipe, data, SETTINGS, replace(TINY, proposals=21), "0"),
     ]
     assert len(set(different)) == len(different)
+    for stage in ("body", "detection"):
+        one = run_origin(replace(recipe, stored=0, stage=stage), data, TINY, "0")
+        assert one["stage"] == f"{stage} of branch lr"
 
 
 def test_another_runs_checkpoint_is_refused_before_rois_are_computed(tmp_path: Path) -> None:

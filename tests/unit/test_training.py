@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,11 +87,52 @@ def test_a_checkpoint_of_other_settings_plan_or_teacher_is_refused(tmp_path: Pat
         train(fresh(), other, stream, SETTINGS, tmp_path, log=quiet)
     with pytest.raises(ConfigError, match="stage's plan"):
         train(fresh(), guided(replace(LR, sampling=Sampling(rois=8))), stream, SETTINGS, tmp_path, log=quiet)
+    elsewhere = Objective(LR, supervision(), Teacher.of(lively(), "of a teacher"), {"data": "others"})
+    with pytest.raises(ConfigError, match="has other data"):
+        train(fresh(), elsewhere, stream, SETTINGS, tmp_path, log=quiet)
     train(fresh(), guided(), stream, replace(SETTINGS, log_every=7, workers=1), tmp_path, log=quiet)
 
 
+def test_a_checkpoint_of_another_program_is_named(tmp_path: Path) -> None:
+    torch.save({"weights": 1}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ConfigError, match=r"checkpoint.pt cannot be read; remove it"):
+        train(fresh(), Objective(HR), ToyStream(), SETTINGS, tmp_path, log=quiet)
+
+
+def test_weights_are_kept_at_each_checkpoint_and_the_log_tells_each_step_once(tmp_path: Path) -> None:
+    kept: list[tuple[int, dict[str, torch.Tensor]]] = []
+
+    def stop_at_three(line: str) -> None:
+        if line.startswith("step 3"):
+            raise KeyboardInterrupt
+
+    def keep(averaged: dict[str, torch.Tensor], step: int, seconds: float) -> None:
+        assert seconds > 0
+        kept.append((step, averaged))
+
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), Objective(HR), ToyStream(), SETTINGS, tmp_path, log=stop_at_three, keep=keep)
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 4, "sec')  # cut off
+    last = train(fresh(), Objective(HR), ToyStream(), SETTINGS, tmp_path, log=quiet, keep=keep)
+    assert [step for step, _ in kept] == [2, 4]
+    assert all(torch.equal(kept[-1][1][name], value) for name, value in last.items())
+    assert any(not torch.equal(kept[0][1][name], value) for name, value in last.items())
+    assert [json.loads(row)["step"] for row in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("batch", 0), ("lr", float("nan")), ("lr", -1.0), ("checkpoint_every", 0), ("workers", -1),
+     ("warmup", -5), ("average", 1.0), ("clip_norm", 0.0), ("weight_decay", float("inf")), ("seed", -1)],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_named(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"training setting {name} is"):
+        replace(SETTINGS, **{name: value})
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match=r"keypoints.*toy-4, toy-5"):
+    with pytest.raises(DivergedError, match=r"keypoints.*toy-4, toy-5.*intact.*--initial .*weights.safetensors"):
         train(fresh(), Objective(ALL, supervision()), ToyStream(poison=4), SETTINGS, tmp_path, log=quiet)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
 
@@ -101,7 +143,9 @@ def test_a_gradient_that_is_not_finite_stops_too(tmp_path: Path) -> None:
             weight = model.neck.laterals[0].weight
             return LossTerms(box=torch.sqrt((weight * 0.0).sum()))
 
-    with pytest.raises(DivergedError, match=r"gradient is nan at step 0, images toy-0, toy-1"):
+    with pytest.raises(
+        DivergedError, match=r"gradient is nan at step 0, images toy-0, toy-1; there is no checkpoint yet"
+    ):
         train(fresh(), Steep(HR), ToyStream(), SETTINGS, tmp_path, log=quiet)
 
 
@@ -147,13 +191,14 @@ def test_the_body_stage_moves_the_smpl_head_alone() -> None:
     assert values(terms)["keypoints"] > 0
 
 
-def test_frozen_stages_and_what_is_before_them_stay_as_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("attention", [False, True])
+def test_frozen_stages_stay_as_they_are_and_the_attention_if_asked_to(tmp_path: Path, attention: bool) -> None:
     before = fresh().state_dict()
-    settings = replace(SETTINGS, frozen_stages=2)
+    settings = replace(SETTINGS, frozen_stages=2, frozen_attention=attention)
     after = train(fresh(), Objective(ALL, supervision()), ToyStream(), settings, tmp_path, log=quiet)
     moved = {name for name, value in before.items() if not torch.equal(after[name], value)}
-    assert not [name for name in moved if name.startswith(("attention", "backbone.stem", "backbone.stages.0"))]
-    assert not [name for name in moved if name.startswith("backbone.stages.1")]
+    assert not [name for name in moved if name.startswith(("backbone.stem", "backbone.stages.0", "backbone.stages.1"))]
+    assert ("attention.lr.conv.weight" in moved) is not attention
     assert [name for name in moved if name.startswith("backbone.stages.2")]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from toy_training import LR, SETTINGS, TINY, ToyStream, guided, lively, supervision
 
-from mili_core.config import MILI_LITE, ModelConfig
+from mili_core.config import MILI_LITE, MILI_R50, ModelConfig
 from mili_core.errors import ConfigError
 from mili_core.losses.contrastive import FeatureQueue
 from mili_core.losses.settings import LossSettings, LossWeights
@@ -18,10 +18,11 @@ from mili_core.losses.total import total_loss
 from mili_core.nets.mili import Mili
 from mili_core.training.batch import Batch, collate
 from mili_core.training.guidance import teach
-from mili_core.training.initial import student_of
+from mili_core.training.initial import initial_model, read_teacher, student_of
 from mili_core.training.loop import freeze_norms, train
 from mili_core.training.stages import Recipe
 from mili_core.training.step import Objective, Plan, Teacher
+from mili_core.weights import save_tensors, save_weights
 
 GUIDANCE = ("contrastive", "roi", "occlusion", "restoration")
 
@@ -175,3 +176,32 @@ def test_guided_steps_bring_the_student_closer_in_bfloat16_too(tmp_path: Path) -
     train(student_of(lively(), TINY, 0), guided(), ToyStream(twins=True), settings, tmp_path, log=lines.append)
     losses = [float(line.split("restoration ")[1].split()[0]) for line in lines]
     assert sum(losses[-2:]) < 0.8 * sum(losses[:2])
+
+
+def test_a_teacher_is_a_whole_model_of_this_kind_that_was_trained_on_sharp_images(tmp_path: Path) -> None:
+    def saved(config: ModelConfig = TINY, **notes: str) -> Path:
+        path = tmp_path / "teacher.safetensors"
+        save_weights(path, Mili(config), config, body_name="toy", body_sha256="0", score_threshold=0.5, notes=notes)
+        return path
+
+    assert read_teacher(saved(stage="hr", branch="hr"), TINY).config == TINY
+    assert read_teacher(saved(), replace(TINY, mask_network=False)).config == TINY
+    with pytest.raises(ConfigError, match="trained in stage detection of branch lr"):
+        read_teacher(saved(stage="detection", branch="lr"), TINY)
+    with pytest.raises(ConfigError, match="train stage hr for tiny"):
+        read_teacher(saved(replace(TINY, name="wide", fpn_channels=16)), TINY)
+    backbone = {name: value for name, value in Mili(TINY).state_dict().items() if name.startswith("backbone.")}
+    path = tmp_path / "backbone.safetensors"
+    save_tensors(path, backbone, TINY, body_name="", body_sha256="", score_threshold=0.5, notes={}, holds="backbone")
+    with pytest.raises(ConfigError, match="holds a backbone alone"):
+        read_teacher(path, TINY)
+
+
+def test_the_papers_backbone_does_not_start_from_chance() -> None:
+    with pytest.raises(ConfigError, match="mili_r50 needs weights to start from; give --initial"):
+        initial_model(MILI_R50, 0)
+
+
+def test_guidance_is_over_background_rois_too() -> None:
+    lesson = teach(lively().eval(), pairs(0, 1), LR.sampling, "boxes")
+    assert (torch.bincount(lesson.image_index) > LR.sampling.rois * LR.sampling.roi_positives).all()
