@@ -2,7 +2,7 @@
 
 python tests/bench/draw_training.py --run DIR --output PICTURE
 
-A panel each for detection and bodies; what the stage did not train is left out.
+A panel each for detection, bodies and the parts of the low-resolution branch; what the stage did not train is left out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ ROWS_A_POINT = 10  # batches differ too much for a curve through each
 PANELS = {
     "detection": ("objectness", "person", "box"),
     "bodies": ("joint_maps", "joints3d", "pose"),
+    "low resolution": ("contrastive", "occlusion", "restoration"),
 }
 TICKS = (100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
