@@ -59,7 +59,7 @@ def measure(recipe: ModuleType, data: Path, folder: Path) -> int:
     model = predictor._model
     with torch.inference_mode(), single_precision():
         arrays = preprocessed(predictor, recipe) | from_image(model, raw, recipe) | of_each_stage(model, recipe)
-    np.savez(candidate, **arrays)
+    np.savez(candidate, allow_pickle=False, **arrays)
     sys.stdout.flush()
     judge = [sys.executable, "-B", str(data / JUDGE), str(candidate)]
     return 1 if subprocess.run(judge, check=False).returncode else 0

@@ -144,7 +144,8 @@ def _proposals(recipe: ModuleType, raised: float) -> NDArray[np.float32]:
     for logit, delta, stride in zip(*recipe.stage_rpn(raised), STRIDES, strict=True):
         logits.append(torch.from_numpy(logit).permute(0, 2, 3, 1).reshape(1, -1))
         deltas.append(torch.from_numpy(delta).permute(0, 2, 3, 1).reshape(1, -1, 4))
-        anchors.append(_grid(*logit.shape[2:], stride))
+        height, width = logit.shape[2:]
+        anchors.append(_grid(height, width, stride))
     output = RpnOutput(
         torch.cat(logits, 1), torch.cat(deltas, 1), torch.cat(anchors), tuple(len(one) for one in anchors)
     )
