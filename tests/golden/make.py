@@ -1,6 +1,6 @@
 """Makes crmh.npz again: `python -m tests.golden.make`.
 
-Do so only with a model that an independent set of CRMH's own numbers has confirmed: the file is what keeps it so.
+Do so only with a model that tests/bench/bench_crmh_parity.py has just confirmed: the file is what keeps it so.
 """
 
 from __future__ import annotations

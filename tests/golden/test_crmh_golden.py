@@ -1,7 +1,8 @@
 """The inference graph of CRMH, end to end from a checkpoint file, against stored values of every stage.
 
-The stored values come from a run whose code agreed, stage by stage, with numbers of CRMH's own modules on other
-made-up weights. `python -m tests.golden.make` makes them again.
+The stored values are this model's own, of made-up weights: they keep it as it is. That it agrees with CRMH's own
+modules, stage by stage and on other made-up weights, is what tests/bench/bench_crmh_parity.py repeats.
+`python -m tests.golden.make` makes the values again.
 """
 
 from __future__ import annotations

@@ -49,6 +49,16 @@ def test_photos_hold_limbs_to_their_keypoints_and_nothing_else() -> None:
     torch.testing.assert_close(places[0, 16], torch.tensor([0.25, 0.1]))
 
 
+def test_confidences_and_shares_are_weights() -> None:
+    """A joint of a rendered person counts no less than a hidden one, anybody else's keypoint as much as it is sure."""
+    known = points(j16=(120, 100, 0.6), j4=(120, 90, 0.1), j5=(120, 80, 2.0))
+    _, weight = joint_places(known, torch.tensor([True]), ROIS, torch.tensor([0.5]))
+    assert weight[0, [16, 4, 5]].tolist() == pytest.approx([0.6 * 0.5, HIDDEN_SHARE * 0.5, 0.5])
+    photo = points(k5=(110, 60, 0.6), k6=(110, 60, 0.1), k7=(110, 60, 2.0))
+    _, weight = joint_places(photo, torch.tensor([False]), ROIS, torch.tensor([0.5]))
+    assert weight[0, [16, 17, 18]].tolist() == pytest.approx([0.6 * 0.5, 0.1 * 0.5, 0.5])
+
+
 def slow_map_loss(logits: Tensor, places: Tensor, weight: Tensor) -> float:
     total = 0.0
     for n in range(logits.shape[0]):
@@ -70,6 +80,17 @@ def test_map_loss_is_the_divergence_from_a_gaussian() -> None:
     assert float(joint_map_loss(logits, places, weight)) == pytest.approx(
         slow_map_loss(logits, places, weight), rel=1e-4
     )
+
+
+def test_place_loss_is_the_weighted_distance_a_coordinate() -> None:
+    torch.manual_seed(1)
+    found, places, weight = torch.randn(2, 3, 2), torch.rand(2, 3, 2), torch.rand(2, 3)
+    total = 0.0
+    for n in range(2):
+        for j in range(3):
+            away = [abs(float(found[n, j, axis]) - float(places[n, j, axis])) for axis in (0, 1)]
+            total += float(weight[n, j]) * sum(away) / 2
+    assert float(joint_place_loss(found, places, weight)) == pytest.approx(total / float(weight.sum()), rel=1e-5)
 
 
 def test_losses_vanish_where_maps_are_right_and_for_nobody() -> None:

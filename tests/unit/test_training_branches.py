@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from toy_training import LR, SETTINGS, TINY, ToyStream, guided, lively, supervision
@@ -168,6 +170,32 @@ def test_stages_say_which_branch_and_what_they_need() -> None:
         Objective(Plan("hr"), teacher=Teacher.of(lively(), "t"))
     with pytest.raises(ConfigError, match="without a body"):
         Objective(Plan("lr", "body"))
+
+
+@pytest.mark.parametrize("people", [0, 2])
+def test_a_step_without_anybody_to_learn_from_is_finite_in_bfloat16(people: int) -> None:
+    """Images that show nobody, or people of whom neither outline nor keypoints are known."""
+    objective, student = guided(), awake()
+    samples = [
+        replace(
+            ToyStream(twins=True)[index],
+            boxes_xyxy=ToyStream()[index].boxes_xyxy[:people],
+            polygons=(None,) * people,
+            keypoints=np.zeros((people, 17, 3), dtype=np.float32),
+        )
+        for index in range(2)
+    ]
+    objective.terms(student, pairs(3, 4))  # fills the queue
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = objective.terms(student, collate(samples))
+    found = terms.values(LossWeights())
+    assert all(math.isfinite(value) for value in found.values()), found
+    assert found["objectness"] > 0.0
+    assert found["keypoints"] == found["occlusion"] == 0.0
+    total_loss(terms, LossWeights()).backward()
+    gradients = [parameter.grad for parameter in student.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_guided_steps_bring_the_student_closer_in_bfloat16_too(tmp_path: Path) -> None:
