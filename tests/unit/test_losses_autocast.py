@@ -106,8 +106,8 @@ def of_joint_maps(scene: Scene) -> Tensor:
 
 def of_contrast(scene: Scene) -> Tensor:
     queue = FeatureQueue(16, 5)
-    queue.push(random(4, 16, seed=9), torch.arange(4) if scene.known else torch.full((4,), 7))
-    scenes = torch.full((scene.people,), 7)
+    queue.push(random(4, 16, seed=9), (torch.arange(4) if scene.known else torch.full((4,), 7))[:, None])
+    scenes = torch.full((scene.people, 1), 7)
     return contrastive_loss(scene.predicted(scene.people, 16), random(scene.people, 16), scenes, queue)
 
 
