@@ -1,6 +1,8 @@
 """Weights files: strict, without pickle, errors in one line."""
 
 import json
+import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import torch
 
 from mili_core.api import Predictor
 from mili_core.body import load_body
-from mili_core.config import FORMAT_1_SETTINGS, MILI_LITE, MILI_R50, ModelConfig
+from mili_core.body.save import save_body
+from mili_core.config import COUNTS, FORMAT_1_SETTINGS, MILI_LITE, MILI_R50, RANGES, ModelConfig
 from mili_core.errors import MissingFileError, WeightsError
 from mili_core.nets.mili import Mili
 from mili_core.weights import load_into, read_weights, save_tensors, save_weights
@@ -161,6 +164,40 @@ METADATA = {
 
 
 @pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"proposals": 0}, "proposals is 0; it is between 1 and 100000"),
+        ({"fpn_channels": 10**9}, "fpn_channels is 1000000000; it is between 1 and 4096"),
+        ({"pixel_mean": [127.0, 127.0]}, "number of values in pixel_mean is 2; it is 3"),
+        ({"pixel_mean": [127.0, math.nan, 127.0]}, "pixel_mean is nan"),
+        ({"pixel_std": [128.0] * 4}, "number of values in pixel_std is 4"),
+        ({"pixel_std": [128.0, 128.0, 0.0]}, "pixel_std is 0.0"),
+        ({"pixel_std": [128.0, -1.0, 128.0]}, "pixel_std is -1.0"),
+        ({"anchor_scale": -8.0}, "anchor_scale is -8.0"),
+        ({"anchor_scale": math.inf}, "anchor_scale is inf"),
+        ({"anchor_ratios": []}, "number of values in anchor_ratios is 0"),
+        ({"anchor_ratios": [1.0, 0.0]}, "anchor_ratios is 0.0"),
+        ({"rpn_nms_iou": 1.5}, "rpn_nms_iou is 1.5; it is between 0 and 1"),
+        ({"box_nms_iou": math.nan}, "box_nms_iou is nan"),
+        ({"body_margin": 0.5}, "body_margin is 0.5"),
+        ({"body_dropout": -0.1}, "body_dropout is -0.1"),
+        ({"attention": ["lr"] * 3}, "number of values in attention is 3"),
+    ],
+)
+def test_numbers_of_a_configuration_have_ranges(setting: dict[str, object], words: str) -> None:
+    with pytest.raises(WeightsError, match=words):
+        ModelConfig.from_json(json.dumps(json.loads(TINY.to_json()) | setting))
+
+
+def test_every_number_of_a_configuration_has_a_range() -> None:
+    stored = json.loads(TINY.to_json())
+    first = {name: value[0] if isinstance(value, list) else value for name, value in stored.items()}
+    numbers = {name for name, value in first.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    assert set(RANGES) == numbers
+    assert set(COUNTS) == {name for name, value in stored.items() if isinstance(value, list)}
+
+
+@pytest.mark.parametrize(
     ("metadata", "words"),
     [(metadata_without(name), f"the metadata lacks '{name}'") for name in METADATA if name != "format"]
     + [
@@ -176,7 +213,7 @@ METADATA = {
             METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"backbone": "vgg"})},
             "backbone cannot be 'vgg'",
         ),
-        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"proposals": 0})}, "proposals is 0"),
+        (METADATA | {"config": "[" * 100_000}, "not JSON"),
         (METADATA | {"holds": "neck"}, "holds 'neck' is neither"),
     ],
 )
