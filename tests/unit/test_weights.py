@@ -259,16 +259,68 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         saved(tmp_path / "w.safetensors")
     assert (tmp_path / "w.safetensors").read_bytes() == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "w.safetensors"]
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     model = saved(tmp_path / "w.safetensors")
-    with torch.no_grad():
-        model.rpn.conv.bias[0] = float("nan")
-    save_weights(
-        tmp_path / "w.safetensors", model, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
+    state = model.state_dict() | {"rpn.conv.bias": torch.full((8,), torch.nan)}
+    save_tensors(
+        tmp_path / "w.safetensors", state, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
     )
     with pytest.raises(WeightsError, match=r"rpn\.conv\.bias and 0 more hold values that are not finite"):
+        read_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("value", [1e5, -7e4, math.nan])
+def test_values_that_half_precision_cannot_hold_are_not_saved(value: float, tmp_path: Path) -> None:
+    model = saved(tmp_path / "w.safetensors")
+    before = (tmp_path / "w.safetensors").read_bytes()
+    with torch.no_grad():
+        model.rpn.conv.bias[0] = value
+    with pytest.raises(WeightsError, match=r"w\.safetensors: rpn\.conv\.bias holds values .* which ends at 65504;"):
+        save_weights(
+            tmp_path / "w.safetensors", model, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
+        )
+    assert (tmp_path / "w.safetensors").read_bytes() == before
+
+
+def test_tensors_that_share_memory_are_written_each_in_full(tmp_path: Path) -> None:
+    rows = torch.arange(6.0).reshape(2, 3)
+    tensors = {"all": rows, "again": rows, "last": rows[1], "across": rows.T}
+    path = tmp_path / "w.safetensors"
+    save_tensors(path, tensors, TINY, body_name="open", body_sha256="", score_threshold=0.3, notes={})
+    stored = read_weights(path).tensors
+    assert {name: value.tolist() for name, value in stored.items()} == {n: v.tolist() for n, v in tensors.items()}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_files_have_the_permissions_of_new_files(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        saved(tmp_path / "w.safetensors")
+        save_body(load_body(), tmp_path / "body.npz")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("w.safetensors", "body.npz"), 0o666 & ~umask)
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=f"weights {tmp_path}: is a folder; name the .safetensors file in it"):
+        read_weights(tmp_path)
+    with pytest.raises(WeightsError, match=r"cannot be written \(Is a directory\)"):
+        saved(tmp_path)
+
+
+def test_what_the_system_refuses_to_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path / "w.safetensors")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mili_core.weights.safe_open", refused)
+    with pytest.raises(WeightsError, match=r"cannot be read \(Permission denied\); check its permissions"):
         read_weights(tmp_path / "w.safetensors")
 
 
