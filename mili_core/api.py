@@ -172,10 +172,11 @@ class Predictor:
 
         Args:
             image: of `prepare`.
-            size: (height, width) of the image without its padding; None measures it, see `raw_output`.
+            size: (height, width) of the image without its padding, network px; None measures it, which works for
+                weights whose mean colour no pixel has, such as CRMH's, and not for the shipped ones; see `raw_output`.
 
         Raises:
-            ImageError: another shape or dtype, or values that are not finite.
+            ImageError: another shape or dtype, values that are not finite, or no size where it cannot be measured.
         """
         return raw_output(self._model, image.to(self._device), self._threshold, self._mode.branch, size)
 

@@ -437,6 +437,8 @@ def test_people_are_the_networks_own_in_px_of_the_image(weights: Path) -> None:
     assert predictor.identity.name == "mili_r50[crmh]"
     image = photo()
     (found,), raw = predictor.predict([image]), predictor.forward_raw(predictor.prepare(image))
+    same = predictor.forward_raw(predictor.prepare(image), (512, 768))
+    assert torch.equal(raw.boxes_xyxy_plus1, same.boxes_xyxy_plus1)
     scale = 512 / 1000
     assert found.masks is None
     assert len(found) == len(raw.scores) > 0
