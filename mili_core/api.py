@@ -212,7 +212,8 @@ class Predictor:
         betas = self._regressed.betas(state.betas)
         joints = self._body.joints(self._regressed.joint_betas(betas), state.rotmats)
         pixels = project(joints + transl[:, None], FOCAL_PX, (NETWORK_WIDTH / 2, NETWORK_HEIGHT / 2))
-        boxes = people.boxes_xyxy / image.scale
+        factors = torch.tensor(image.factors, device=self._device)
+        boxes = people.boxes_xyxy / factors.repeat(2)
         masks = None if people.mask_logits is None else torch.sigmoid(people.mask_logits)
         # Without masks nothing is known of what hides a joint: 1 within the image.
         seen = inside(pixels, size)
@@ -223,9 +224,9 @@ class Predictor:
             rotmats=_numpy(state.rotmats),
             betas=_numpy(betas),
             cam_crop=_numpy(cam),
-            crop_boxes_xyxy=_numpy(head_boxes / image.scale),
+            crop_boxes_xyxy=_numpy(head_boxes / factors.repeat(2)),
             transl_m=_numpy(transl),
-            joints2d=_numpy(torch.cat((pixels / image.scale, confidence[..., None]), dim=2)),
+            joints2d=_numpy(torch.cat((pixels / factors, confidence[..., None]), dim=2)),
             joints3d_m=_numpy(joints - joints[:, :1]),
             masks=None if masks is None else _numpy(masks),
             mask_boxes_xyxy=None if masks is None else _numpy(boxes),

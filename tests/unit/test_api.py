@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from mili_core.api import Predictor, resolve_device
-from mili_core.body import load_body
+from mili_core.body import letterbox_scale, load_body
 from mili_core.config import MILI_LITE
 from mili_core.errors import BodyError, ConfigError, ImageError
 from mili_core.letterbox import letterbox
+from mili_core.modes import LrMode, Mode
 from mili_core.nets.mili import Mili
 from mili_core.weights import load_into, read_weights, save_weights
 
@@ -64,6 +65,20 @@ def test_results_are_in_the_pixels_of_the_image_given(weights: Path) -> None:
     assert found.boxes_xyxy.max() <= 416
     big = predictor.predict([doubled])[0]
     assert big.boxes_xyxy[:, 2].max() > 416
+
+
+@pytest.mark.parametrize("lr_mode", ["native", "degrade"])
+def test_no_one_leaves_an_image_whose_sides_are_rounded(weights: Path, lr_mode: LrMode) -> None:
+    """Of 4000 x 13 px the network sees 832 x 3, which are 14.4 px high by the scale of the width."""
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0, lr_mode=lr_mode)
+    (found,) = predictor.predict([photo(4000, 13)])
+    np.testing.assert_allclose(found.boxes_xyxy[:, 3].max(), 13.0, atol=0.05)
+    np.testing.assert_allclose(found.crop_boxes_xyxy, found.boxes_xyxy, atol=1e-3)
+
+
+def test_crmh_goes_back_by_one_scale() -> None:
+    assert Mode("hr", compat="crmh").fit(photo(4000, 13)).factors == (0.208, 0.208)
+    assert Mode().fit(photo(4000, 13)).factors == (0.208, 3 / 13)
 
 
 def test_root_joint_projects_where_the_camera_says(weights: Path) -> None:
@@ -227,4 +242,5 @@ def test_letterbox_fits_and_keeps_the_aspect(width: int, height: int) -> None:
     assert rows <= 512
     assert columns <= 832
     assert rows == 512 or columns == 832
-    assert abs(columns - max(width * boxed.scale, 1)) <= 1
+    assert abs(columns - max(width * letterbox_scale(width, height), 1)) <= 1
+    assert boxed.factors == (columns / width, rows / height)
