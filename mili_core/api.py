@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ class Predictor:
                 f"weights {weights.sha256[:12]} hold a {weights.holds} only: a start for mili train-mili"
             )
         mode.check(weights.config)
+        _check_score(score_threshold)
         self._regressed = regressed_body(weights, body, body_mismatch, stand_in=mode.compat is not None)
         self._model = Mili(weights.config)
         load_into(self._model, weights)
@@ -153,10 +155,13 @@ class Predictor:
             branch, lr_mode: for this call; None means as loaded.
 
         Raises:
-            ImageError: an image is not uint8 (H, W, 3) or has no pixels.
+            ImageError: an image is no uint8 array (H, W, 3) or has no pixels.
             ConfigError: a branch or mode that is unknown or contradicts the other settings.
         """
         mode = replace(self._mode, branch=branch or self._mode.branch, lr_mode=lr_mode or self._mode.lr_mode)
+        if isinstance(images, str | bytes) or not isinstance(images, Iterable):
+            given = type(images).__name__
+            raise ImageError(f"images is a {given}; give a list of arrays, uint8 (height, width, 3) RGB")
         boxed = [_fitted(number, image, mode) for number, image in enumerate(images)]
         found: list[Detections] = []
         for first in range(0, len(boxed), IMAGES_AT_ONCE):
@@ -250,6 +255,13 @@ def resolve_device(device: str) -> torch.device:
         return torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"device {device!r} is unknown; give auto, cpu or cuda[:n]") from error
+
+
+def _check_score(threshold: float | None) -> None:
+    """Raises ConfigError unless the threshold is None or a number in 0..1."""
+    number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if threshold is not None and not (number and 0.0 <= threshold <= 1.0):
+        raise ConfigError(f"score_threshold cannot be {threshold!r}; it is a number in 0..1, or None")
 
 
 def _fitted(number: int, image: NDArray[np.uint8], mode: Mode) -> Letterboxed:

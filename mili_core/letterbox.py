@@ -49,7 +49,9 @@ def letterbox(image: NDArray[np.uint8], *, always_linear: bool = False) -> Lette
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Raises ImageError unless the image is uint8 (H, W, 3) with at least one pixel."""
+    """Raises ImageError unless the image is a uint8 array (H, W, 3) with at least one pixel."""
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"image is a {type(image).__name__}; give a numpy array, uint8 (height, width, 3) RGB")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(f"image is {image.dtype}{image.shape}; give uint8 (height, width, 3) RGB")
     if 0 in image.shape:

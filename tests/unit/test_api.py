@@ -96,9 +96,34 @@ def test_bad_images_are_named(weights: Path) -> None:
         (np.zeros((0, 5, 3), np.uint8), "image of 5 x 0 px has no pixels"),
         (np.zeros((5, 5), np.uint8), r"image is uint8\(5, 5\); give uint8"),
         (np.zeros((5, 5, 3), np.float32), "image is float32"),
+        (None, "image is a NoneType; give a numpy array, uint8"),
+        ([[[0, 0, 0]]], "image is a list; give"),
+        ("photo.jpg", "image is a str; give"),
     ):
         with pytest.raises(ImageError, match=f"image 1 of those given: {words}"):
-            predictor.predict([good, bad])
+            predictor.predict([good, bad])  # type: ignore[list-item]
+    for bad in ("photo.jpg", None, 3):
+        with pytest.raises(ImageError, match=f"images is a {type(bad).__name__}; give a list of arrays"):
+            predictor.predict(bad)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="image is a list"):
+        predictor.predict([[[[0, 0, 0]]]], lr_mode="degrade")  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), 2, -1, 1.001, "0.5", True, [0.5]])
+def test_scores_out_of_range_are_refused(weights: Path, threshold: object) -> None:
+    with pytest.raises(ConfigError, match=r"score_threshold cannot be .*; it is a number in 0\.\.1, or None"):
+        Predictor.load(weights, device="cpu", score_threshold=threshold)  # type: ignore[arg-type]
+
+
+def test_scores_may_be_numbers_of_any_kind(weights: Path) -> None:
+    for threshold in (0, 1, 0.5, np.float32(0.5)):
+        Predictor.load(weights, device="cpu", score_threshold=threshold)  # type: ignore[arg-type]
+
+
+def test_an_unknown_body_mismatch_is_refused(weights: Path) -> None:
+    for wrong in ("banana", None, True):
+        with pytest.raises(ConfigError, match=f"body_mismatch cannot be {wrong!r}; it is one of refuse, fit"):
+            Predictor.load(weights, device="cpu", body_mismatch=wrong)  # type: ignore[arg-type]
 
 
 def test_another_body_is_refused(weights: Path, tmp_path: Path) -> None:
