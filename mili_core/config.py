@@ -13,6 +13,35 @@ Branch = Literal["hr", "lr"]
 RestorationUse = Literal["replace", "aux"]
 BodyFeatures = Literal["mean", "joints"]
 
+RANGES: dict[str, tuple[float, float]] = {
+    "pixel_mean": (0, 255),
+    "pixel_std": (0.01, 1000),
+    "fpn_channels": (1, 4096),
+    "anchor_scale": (0.1, 100),
+    "anchor_ratios": (0.01, 100),
+    "pre_nms": (1, 100_000),
+    "proposals": (1, 100_000),
+    "rpn_nms_iou": (0, 1),
+    "box_nms_iou": (0, 1),
+    "box_fc": (1, 16_384),
+    "box_fcs": (1, 16),
+    "box_passes": (1, 16),
+    "mask_channels": (1, 4096),
+    "mask_convs": (1, 64),
+    "body_channels": (1, 4096),
+    "body_convs": (1, 64),
+    "body_fc": (1, 16_384),
+    "body_margin": (1, 4),
+    "body_dropout": (0, 1),
+    "body_iterations": (1, 64),
+    "max_people": (1, 10_000),
+}
+"""Least and largest value of every number, ends included: wider than what anybody trains, narrower than what would
+fill a machine's memory or divide by zero."""
+
+COUNTS = {"pixel_mean": (3, 3), "pixel_std": (3, 3), "anchor_ratios": (1, 16), "attention": (0, 2)}
+"""Fewest and most values of a setting that has several."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -51,7 +80,7 @@ class ModelConfig:
         roi_half_pixel: the value of feature cell i holds at (i + .5) x stride, not at i x stride.
 
     Raises:
-        ConfigError: an unknown backbone, branch or use of the restoration, or a size below 1.
+        ConfigError: an unknown backbone, branch or use of the restoration, or a number out of RANGES or COUNTS.
     """
 
     name: str = "mili_lite"
@@ -93,12 +122,12 @@ class ModelConfig:
         _one_of("restoration_use", self.restoration_use, get_args(RestorationUse))
         for branch in self.attention:
             _one_of("attention", branch, get_args(Branch))
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-                raise ConfigError(f"the model's {field.name} is {value}; it is at least 1")
-        if not 1.0 <= self.body_margin <= 4.0:
-            raise ConfigError(f"the model's body_margin is {self.body_margin}; it is between 1 and 4")
+        for name, count in COUNTS.items():
+            _within(f"number of values in {name}", len(getattr(self, name)), count)
+        for name, ends in RANGES.items():
+            value = getattr(self, name)
+            for number in value if isinstance(value, tuple) else (value,):
+                _within(name, number, ends)
 
     def to_json(self) -> str:
         """Returns the configuration as JSON with sorted keys (stored in the weights' metadata)."""
@@ -117,7 +146,7 @@ class ModelConfig:
         """
         try:
             raw: object = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise WeightsError(f"the model's configuration is not JSON ({error})") from error
         if not isinstance(raw, dict):
             raise WeightsError(f"the model's configuration is a JSON {type(raw).__name__}, not an object")
@@ -155,6 +184,13 @@ FORMAT_1_SETTINGS: dict[str, object] = {
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ConfigError(f"the model's {name} cannot be {value!r}; it is one of {', '.join(known)}")
+
+
+def _within(name: str, value: float, ends: tuple[float, float]) -> None:
+    low, high = ends
+    if not low <= value <= high:
+        wanted = f"between {low} and {high}" if low < high else low
+        raise ConfigError(f"the model's {name} is {value}; it is {wanted}")
 
 
 def _same_kind(value: object, default: object) -> bool:

@@ -18,11 +18,11 @@ class Letterboxed:
 
     Attributes:
         pixels: (height, width, 3) uint8, without padding; fits NETWORK_WIDTH x NETWORK_HEIGHT.
-        scale: network px per image px.
+        factors: network px per image px along x and y. Each side is rounded to whole px, so the two differ a little.
     """
 
     pixels: NDArray[np.uint8]
-    scale: float
+    factors: tuple[float, float]
 
 
 def letterbox(image: NDArray[np.uint8], *, always_linear: bool = False) -> Letterboxed:
@@ -38,16 +38,20 @@ def letterbox(image: NDArray[np.uint8], *, always_linear: bool = False) -> Lette
     check_image(image)
     height, width = image.shape[:2]
     scale = letterbox_scale(width, height)
-    size = (min(int(width * scale + 0.5), NETWORK_WIDTH), min(int(height * scale + 0.5), NETWORK_HEIGHT))
-    if size == (width, height):
-        return Letterboxed(np.ascontiguousarray(image), scale)
+    filled_width = min(max(int(width * scale + 0.5), 1), NETWORK_WIDTH)
+    filled_height = min(max(int(height * scale + 0.5), 1), NETWORK_HEIGHT)
+    factors = (filled_width / width, filled_height / height)
+    if factors == (1.0, 1.0):
+        return Letterboxed(np.ascontiguousarray(image), factors)
     interpolation = cv2.INTER_AREA if scale < 1 and not always_linear else cv2.INTER_LINEAR
-    resized = cv2.resize(image, (max(size[0], 1), max(size[1], 1)), interpolation=interpolation)
-    return Letterboxed(np.asarray(resized, dtype=np.uint8), scale)
+    resized = cv2.resize(image, (filled_width, filled_height), interpolation=interpolation)
+    return Letterboxed(np.asarray(resized, dtype=np.uint8), factors)
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Raises ImageError unless the image is uint8 (H, W, 3) with at least one pixel."""
+    """Raises ImageError unless the image is a uint8 array (H, W, 3) with at least one pixel."""
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"image is a {type(image).__name__}; give a numpy array, uint8 (height, width, 3) RGB")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(f"image is {image.dtype}{image.shape}; give uint8 (height, width, 3) RGB")
     if 0 in image.shape:

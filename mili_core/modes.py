@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mili_core.body import letterbox_scale
 from mili_core.config import CRMH_R50, Branch, ModelConfig
 from mili_core.errors import ConfigError
 from mili_core.letterbox import Letterboxed, letterbox
@@ -86,7 +87,9 @@ class Mode:
         """
         if self.lr_mode == "degrade":
             return _degraded(image, self.lr_scale)
-        return letterbox(image, always_linear=self.compat == "crmh")
+        if self.compat == "crmh":
+            return _fitted_as_crmh(image)
+        return letterbox(image)
 
 
 def chosen_mode(branch: Branch | None, lr_mode: LrMode, lr_scale: LrScale, compat: Compat | None) -> Mode:
@@ -98,7 +101,14 @@ def _degraded(image: NDArray[np.uint8], scale: LrScale) -> Letterboxed:
     from mili_core.datasets.degrade import PairSettings, hr_lr_pair  # noqa: PLC0415 - data sets, few predictors need it
 
     pair = hr_lr_pair(image, PairSettings(scale))
-    return Letterboxed(np.ascontiguousarray(pair.lr[: pair.fit.height, : pair.fit.width]), pair.fit.scale)
+    return Letterboxed(np.ascontiguousarray(pair.lr[: pair.fit.height, : pair.fit.width]), pair.fit.factors)
+
+
+def _fitted_as_crmh(image: NDArray[np.uint8]) -> Letterboxed:
+    """Gives what CRMH's code does: results go back by one scale, although each side is rounded by itself."""
+    boxed = letterbox(image, always_linear=True)
+    scale = letterbox_scale(image.shape[1], image.shape[0])
+    return replace(boxed, factors=(scale, scale))
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mili_core.body import BodyModel, load_body
 from mili_core.body.fit_betas import fit_betas
-from mili_core.errors import BodyError
+from mili_core.errors import BodyError, ConfigError
 from mili_core.weights import Weights
 
 BodyMismatch = Literal["refuse", "fit"]
@@ -54,8 +54,11 @@ def regressed_body(weights: Weights, body: BodyModel, mismatch: BodyMismatch, *,
         stand_in: take it for the one that the weights regress instead; see `RegressedBody`.
 
     Raises:
+        ConfigError: another `mismatch`.
         BodyError: the bodies differ and mismatch is "refuse", or the regressed body is not at hand.
     """
+    if mismatch not in (known := get_args(BodyMismatch)):
+        raise ConfigError(f"body_mismatch cannot be {mismatch!r}; it is one of {', '.join(known)}")
     if suits(weights, body):
         return RegressedBody(body)
     if stand_in:

@@ -21,6 +21,7 @@ from torch import Tensor
 from mili_core.config import ModelConfig
 from mili_core.errors import MissingFileError, WeightsError
 from mili_core.nets.mili import Mili
+from mili_core.whole_file import whole_file
 
 SHIPPED = Path(__file__).parent / "weights" / "mili_lite.safetensors"
 FORMAT_1, FORMAT = "mili-weights-1", "mili-weights-2"
@@ -63,11 +64,14 @@ def save_weights(
     score_threshold: float,
     notes: Mapping[str, object],
 ) -> None:
-    """Writes the model's state as fp16 safetensors (integer buffers unchanged), whole or not at all."""
-    halved = {n: value.half() if value.is_floating_point() else value for n, value in model.state_dict().items()}
+    """Writes the model's state as fp16 safetensors (integer buffers unchanged), whole or not at all.
+
+    Raises:
+        WeightsError: as of `save_tensors`, or a tensor holds values that half precision cannot.
+    """
     save_tensors(
         path,
-        halved,
+        _halved(path, model.state_dict()),
         config,
         body_name=body_name,
         body_sha256=body_sha256,
@@ -89,6 +93,8 @@ def save_tensors(
 ) -> None:
     """Writes tensors as they are (counters of batch normalisation left out), whole or not at all.
 
+    Tensors that share memory are written each in full.
+
     Raises:
         WeightsError: the file or its folder cannot be written.
     """
@@ -101,14 +107,16 @@ def save_tensors(
         "notes": json.dumps(notes, sort_keys=True),
         "holds": holds,
     }
-    stored = {name: value.contiguous().cpu() for name, value in tensors.items() if not name.endswith(COUNTER)}
-    partial = path.with_name(path.name + ".partial")
+    apart = torch.contiguous_format
+    stored = {n: value.cpu().clone(memory_format=apart) for n, value in tensors.items() if not n.endswith(COUNTER)}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(stored, partial, metadata)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"weights {path}: cannot be written ({error}); name another folder or free space") from error
+        with whole_file(path) as partial:
+            save_file(stored, partial, metadata)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error})"
+        raise WeightsError(f"weights {path}: {reason}; name another folder or free space") from error
+    except SafetensorError as error:
+        raise WeightsError(f"weights {path}: safetensors cannot write them ({error}); free space") from error
 
 
 def read_weights(path: Path | None = None) -> Weights:
@@ -116,20 +124,10 @@ def read_weights(path: Path | None = None) -> Weights:
 
     Raises:
         MissingFileError: no such file.
-        WeightsError: not a weights file of this project.
+        WeightsError: a folder, a file that cannot be read, or not a weights file of this project.
     """
     path = path or SHIPPED
-    if not path.is_file():
-        raise MissingFileError(f"weights {path}: no such file; leave --weights out to use the shipped ones")
-    try:
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"weights {path}: not a safetensors file ({error}); pickles are never loaded, mili convert-weights turns "
-            "those that it knows into weights"
-        ) from error
+    sha256, metadata, tensors = _stored(path)
     version = metadata.get("format")
     if version not in {FORMAT_1, FORMAT}:
         raise WeightsError(f"weights {path}: made by another program (format {version!r}, not {FORMAT})")
@@ -143,7 +141,7 @@ def read_weights(path: Path | None = None) -> Weights:
             body_name=metadata["body_name"],
             body_sha256=metadata["body_sha256"],
             score_threshold=_share(metadata["score_threshold"]),
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            sha256=sha256,
             notes=metadata["notes"],
             holds="model" if version == FORMAT_1 else _holds(metadata["holds"]),
         )
@@ -153,6 +151,40 @@ def read_weights(path: Path | None = None) -> Weights:
         raise WeightsError(f"weights {path}: the metadata lacks {error}; get the file again") from error
     except ValueError as error:
         raise WeightsError(f"weights {path}: the metadata is damaged ({error}); get the file again") from error
+
+
+def _stored(path: Path) -> tuple[str, dict[str, str], dict[str, Tensor]]:
+    """Returns a file's digest, its metadata and its tensors."""
+    if path.is_dir():
+        raise WeightsError(f"weights {path}: is a folder; name the .safetensors file in it")
+    if not path.is_file():
+        raise MissingFileError(f"weights {path}: no such file; leave --weights out to use the shipped ones")
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with safe_open(path, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+            return sha256, stored.metadata() or {}, tensors
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WeightsError(f"weights {path}: cannot be read ({reason}); check its permissions and its disk") from error
+    except SafetensorError as error:
+        raise WeightsError(
+            f"weights {path}: not a safetensors file ({error}); pickles are never loaded, mili convert-weights turns "
+            "those that it knows into weights"
+        ) from error
+
+
+def _halved(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns tensors with their floating point values in half precision."""
+    halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    for name, value in halved.items():
+        if not torch.isfinite(value).all():
+            raise WeightsError(
+                f"weights {path}: {name} holds values that are not finite in half precision, which ends at "
+                f"{torch.finfo(torch.half).max:g}; train with a lower learning rate"
+            )
+    return halved
 
 
 def _share(text: str) -> float:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 from urllib.parse import unquote
 
 from mili_core.errors import MiliError, StoreError
+from mili_core.whole_file import new_file_mode
 
 TEMPORARY_PREFIX = ".part-"
 """Names of unfinished files start with it; readers of Parquet folders skip names that start with a dot."""
@@ -81,7 +82,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(new_file_mode())
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
@@ -99,13 +100,6 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes `text` to `path` in UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
-
-
-def _umask() -> int:
-    """Gives the process's umask (mkstemp makes files private, outputs should follow the user's habit)."""
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
 
 
 def _sync_folder(folder: Path) -> None:

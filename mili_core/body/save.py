@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ from numpy.typing import NDArray
 
 from mili_core.body.model import JOINTS, BodyModel
 from mili_core.errors import BodyError
+from mili_core.whole_file import whole_file
 
 
 def save_body(body: BodyModel, path: Path) -> None:
@@ -25,7 +23,8 @@ def save_body(body: BodyModel, path: Path) -> None:
         BodyError: the file or its folder cannot be written.
     """
     try:
-        _replace(path, _arrays(body))
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **_arrays(body))
     except OSError as error:
         reason = error.strerror or str(error)
         raise BodyError(f"body {path}: cannot be written ({reason}); name another folder or free disk space") from error
@@ -46,19 +45,6 @@ def _arrays(body: BodyModel) -> dict[str, NDArray[np.generic]]:
     if body.vertex_ids is not None:
         arrays["vertex_ids"] = body.vertex_ids.astype(np.uint32)
     return arrays
-
-
-def _replace(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".npz.part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _halved(array: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,22 @@ from torch import Tensor
 from mili_core.errors import MissingFileError, WeightsError
 
 STATE = "state_dict"
+
+# What torch's and safetensors' readers raise on a damaged file: they take for granted what a sound one holds.
+DAMAGE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    TypeError,
+    MemoryError,
+    struct.error,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +88,7 @@ def check_names(path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, tu
         (broken, "not finite"),
     ):
         if names:
-            listed = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+            listed = " ".join(", ".join(names[:3]).split()) + (" ..." if len(names) > 3 else "")
             raise WeightsError(f"checkpoint {path}: {len(names)} of its tensors are {what} ({listed})")
 
 
@@ -80,13 +98,15 @@ def _load(path: Path) -> object:
             start = file.read(9)
         if start[8:] == b"{":  # safetensors: eight bytes of length, then JSON
             return load_file(path)
-        loaded: object = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols, which the reader of a checkpoint cannot choose
+            loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"checkpoint {path}: no safetensors file and no pickle of plain tensors and values, and others are not "
             "loaded, for they could run code; give the .pth or .safetensors file that its authors released"
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+    except DAMAGE as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"checkpoint {path}: cannot be read ({type(error).__name__}: {reason})") from error
     return loaded

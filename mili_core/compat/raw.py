@@ -77,13 +77,14 @@ def raw_output(
         threshold: least detection score.
         branch: of the model.
         size: (height, width) without padding; None measures it: rows and columns at the end that are 0 throughout
-            are padding (no pixel of eight bits a channel is exactly 0 after normalisation with ImageNet's mean).
+            are padding. That needs a mean that no pixel of eight bits a channel has, such as ImageNet's.
 
     Raises:
-        ImageError: the image has another shape or dtype, holds values that are not finite, or is smaller than `size`.
+        ImageError: the image has another shape or dtype, holds values that are not finite, or is smaller than `size`;
+            or there is no `size`, and pixels of the model's mean colour look like padding.
     """
     _check(image, size)
-    sizes = [size or unpadded_size(image)]
+    sizes = [size or _measured_size(image, model.config.pixel_mean)]
     with torch.inference_mode(), single_precision():
         images = image[None].contiguous(memory_format=torch.channels_last)
         attended = model.attend(images, branch)
@@ -120,6 +121,16 @@ def unpadded_size(image: Float[Tensor, "3 h w"]) -> tuple[int, int]:
     if len(rows) == 0:
         return image.shape[1], image.shape[2]
     return int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _measured_size(image: Float[Tensor, "3 h w"], pixel_mean: tuple[float, float, float]) -> tuple[int, int]:
+    """Returns `unpadded_size` where no pixel is 0 after normalisation with this mean."""
+    if all(float(value).is_integer() for value in pixel_mean):
+        raise ImageError(
+            f"network image: pixels of the mean colour {pixel_mean} look like its padding; give its size "
+            "(height, width) without padding"
+        )
+    return unpadded_size(image)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The public door on a small random model: batches, empty results, pixels of the image given, clear refusals."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from mili_core.api import Predictor, resolve_device
-from mili_core.body import load_body
+from mili_core.body import letterbox_scale, load_body
 from mili_core.config import MILI_LITE
 from mili_core.errors import BodyError, ConfigError, ImageError
 from mili_core.letterbox import letterbox
+from mili_core.modes import LrMode, Mode
 from mili_core.nets.mili import Mili
+from mili_core.synth import render_sample
 from mili_core.weights import load_into, read_weights, save_weights
 
 TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
@@ -44,6 +46,26 @@ def test_one_image_equals_the_same_image_in_a_batch(weights: Path) -> None:
         np.testing.assert_allclose(alone.boxes_xyxy, batched.boxes_xyxy, atol=0.5)
 
 
+PIXELS = ("boxes_xyxy", "crop_boxes_xyxy", "mask_boxes_xyxy", "joints2d")
+METRES = ("transl_m", "joints3d_m")
+
+
+def test_people_alone_are_the_same_people_in_a_batch() -> None:
+    """All fields, on the shipped weights, at the tolerance that `Predictor.predict` states."""
+    predictor, body = Predictor.load(device="cpu"), load_body()
+    sizes = ((416, 256), (300, 256), (416, 200))
+    images = [render_sample(np.random.default_rng(seed), body, *size, 4).image for seed, size in enumerate(sizes)]
+    together = predictor.predict(images)
+    assert sum(len(found) for found in together) >= 3
+    for image, batched in zip(images, together, strict=True):
+        (alone,) = predictor.predict([image])
+        for field in fields(alone):
+            one, other = getattr(alone, field.name), getattr(batched, field.name)
+            close = 0.5 if field.name in PIXELS else 0.02
+            relative = 0.02 if field.name in METRES else 0.0
+            np.testing.assert_allclose(one, other, atol=close, rtol=relative, err_msg=field.name)
+
+
 def test_nobody_has_the_right_shapes(weights: Path) -> None:
     nobody = Predictor.load(weights, device="cpu", score_threshold=1.0).predict([photo(300, 200)])[0]
     assert len(nobody) == 0
@@ -66,6 +88,20 @@ def test_results_are_in_the_pixels_of_the_image_given(weights: Path) -> None:
     assert big.boxes_xyxy[:, 2].max() > 416
 
 
+@pytest.mark.parametrize("lr_mode", ["native", "degrade"])
+def test_no_one_leaves_an_image_whose_sides_are_rounded(weights: Path, lr_mode: LrMode) -> None:
+    """Of 4000 x 13 px the network sees 832 x 3, which are 14.4 px high by the scale of the width."""
+    predictor = Predictor.load(weights, device="cpu", score_threshold=0.0, lr_mode=lr_mode)
+    (found,) = predictor.predict([photo(4000, 13)])
+    np.testing.assert_allclose(found.boxes_xyxy[:, 3].max(), 13.0, atol=0.05)
+    np.testing.assert_allclose(found.crop_boxes_xyxy, found.boxes_xyxy, atol=1e-3)
+
+
+def test_crmh_goes_back_by_one_scale() -> None:
+    assert Mode("hr", compat="crmh").fit(photo(4000, 13)).factors == (0.208, 0.208)
+    assert Mode().fit(photo(4000, 13)).factors == (0.208, 3 / 13)
+
+
 def test_root_joint_projects_where_the_camera_says(weights: Path) -> None:
     """The body's origin lies at box centre + (tx, ty) x longer side; the pelvis is a known offset from it."""
     found = Predictor.load(weights, device="cpu", score_threshold=0.0).predict([photo(832, 512)])[0]
@@ -81,9 +117,34 @@ def test_bad_images_are_named(weights: Path) -> None:
         (np.zeros((0, 5, 3), np.uint8), "image of 5 x 0 px has no pixels"),
         (np.zeros((5, 5), np.uint8), r"image is uint8\(5, 5\); give uint8"),
         (np.zeros((5, 5, 3), np.float32), "image is float32"),
+        (None, "image is a NoneType; give a numpy array, uint8"),
+        ([[[0, 0, 0]]], "image is a list; give"),
+        ("photo.jpg", "image is a str; give"),
     ):
         with pytest.raises(ImageError, match=f"image 1 of those given: {words}"):
-            predictor.predict([good, bad])
+            predictor.predict([good, bad])  # type: ignore[list-item]
+    for bad in ("photo.jpg", None, 3):
+        with pytest.raises(ImageError, match=f"images is a {type(bad).__name__}; give a list of arrays"):
+            predictor.predict(bad)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="image is a list"):
+        predictor.predict([[[[0, 0, 0]]]], lr_mode="degrade")  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), 2, -1, 1.001, "0.5", True, [0.5]])
+def test_scores_out_of_range_are_refused(weights: Path, threshold: object) -> None:
+    with pytest.raises(ConfigError, match=r"score_threshold cannot be .*; it is a number in 0\.\.1, or None"):
+        Predictor.load(weights, device="cpu", score_threshold=threshold)  # type: ignore[arg-type]
+
+
+def test_scores_may_be_numbers_of_any_kind(weights: Path) -> None:
+    for threshold in (0, 1, 0.5, np.float32(0.5)):
+        Predictor.load(weights, device="cpu", score_threshold=threshold)  # type: ignore[arg-type]
+
+
+def test_an_unknown_body_mismatch_is_refused(weights: Path) -> None:
+    for wrong in ("banana", None, True):
+        with pytest.raises(ConfigError, match=f"body_mismatch cannot be {wrong!r}; it is one of refuse, fit"):
+            Predictor.load(weights, device="cpu", body_mismatch=wrong)  # type: ignore[arg-type]
 
 
 def test_another_body_is_refused(weights: Path, tmp_path: Path) -> None:
@@ -170,9 +231,7 @@ def test_the_networks_own_numbers_are_those_of_the_result(weights: Path) -> None
     predictor = Predictor.load(weights, device="cpu", score_threshold=0.0, branch="hr")
     image = photo(600, 512)
     tensor = predictor.prepare(image)
-    raw = predictor.forward_raw(tensor)
-    same = predictor.forward_raw(tensor, (512, 600))
-    assert torch.equal(raw.boxes_xyxy_plus1, same.boxes_xyxy_plus1)
+    raw = predictor.forward_raw(tensor, (512, 600))
     count = len(raw.scores)
     assert count > 0
     assert [tuple(part.shape) for part in (raw.rotmats, raw.betas, raw.cam, raw.transl_m)] == [
@@ -192,7 +251,7 @@ def test_the_networks_own_numbers_are_those_of_the_result(weights: Path) -> None
     assert float(raw.boxes_xyxy_plus1[:, 2].max()) <= 599.0
     depth = 2000.0 / (raw.cam[:, 0] * (raw.boxes_xyxy_plus1[:, 2:] - raw.boxes_xyxy_plus1[:, :2] + 1).amax(dim=1))
     torch.testing.assert_close(raw.transl_m[:, 2], depth, rtol=1e-4, atol=0.0)
-    nobody = Predictor.load(weights, device="cpu", score_threshold=1.0).forward_raw(tensor)
+    nobody = Predictor.load(weights, device="cpu", score_threshold=1.0).forward_raw(tensor, (512, 600))
     assert nobody.rotmats.shape == (0, 24, 3, 3)
     assert nobody.transl_m.shape == (0, 3)
 
@@ -200,7 +259,9 @@ def test_the_networks_own_numbers_are_those_of_the_result(weights: Path) -> None
 def test_network_images_are_checked(weights: Path) -> None:
     predictor = Predictor.load(weights, device="cpu", score_threshold=0.0)
     good = torch.zeros(3, 512, 832)
-    predictor.forward_raw(good)  # nothing but padding is an ordinary image
+    predictor.forward_raw(good, (512, 832))  # nothing but grey is an ordinary image
+    with pytest.raises(ImageError, match=r"pixels of the mean colour \(127.0, 127.0, 127.0\) look like its padding"):
+        predictor.forward_raw(good)
     for bad in (good[None], good[:, :100], good.double()):
         with pytest.raises(ImageError, match="give a normalised float32 tensor"):
             predictor.forward_raw(bad)
@@ -227,4 +288,5 @@ def test_letterbox_fits_and_keeps_the_aspect(width: int, height: int) -> None:
     assert rows <= 512
     assert columns <= 832
     assert rows == 512 or columns == 832
-    assert abs(columns - max(width * boxed.scale, 1)) <= 1
+    assert abs(columns - max(width * letterbox_scale(width, height), 1)) <= 1
+    assert boxed.factors == (columns / width, rows / height)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from mili_core.api import Predictor
 from mili_core.body import load_body, translation_from_weak
 from mili_core.body.save import save_body
 from mili_core.compat import crmh
+from mili_core.compat.checkpoint import check_names, read_state
 from mili_core.compat.raw import last_pixels, unpadded_size
 from mili_core.config import CRMH_R50, MILI_R50, ModelConfig
 from mili_core.errors import BodyError, ConfigError, WeightsError
@@ -369,6 +372,46 @@ def test_damaged_files_are_refused_in_one_line(
         assert said.count("\n") == 1
 
 
+def legacy(path: Path) -> bytes:
+    """A small checkpoint as torch wrote them before its zip format, with a part beside the tensors."""
+    state = OrderedDict(a=torch.ones(2, 3), b=torch.arange(3), c=torch.nn.Parameter(torch.zeros(1)))
+    torch.save({"meta": {"epoch": 3, "lr": 0.5}, "state_dict": state}, path, _use_new_zipfile_serialization=False)
+    return path.read_bytes()
+
+
+def read(path: Path, content: bytes) -> bool:
+    """True where the content is read; any error but the project's own, in one line, fails the test."""
+    path.write_bytes(content)
+    said = ""
+    try:
+        state, _ = read_state(path)
+        check_names(path, state, {"a": (2, 3), "b": (3,), "c": (1,)})
+    except WeightsError as error:
+        said = str(error)
+    assert said == "" or (said.startswith(f"checkpoint {path}: ") and "\n" not in said)
+    return said == ""
+
+
+def test_a_checkpoint_cut_anywhere_is_refused_in_one_line(tmp_path: Path) -> None:
+    content = legacy(tmp_path / "x.pt")
+    assert read(tmp_path / "x.pt", content)
+    assert not any(read(tmp_path / "x.pt", content[:length]) for length in range(len(content)))
+
+
+@pytest.mark.parametrize("mask", [0x01, 0xFF])
+def test_a_checkpoint_damaged_anywhere_is_read_or_refused_in_one_line(mask: int, tmp_path: Path) -> None:
+    content = legacy(tmp_path / "x.pt")
+    for place, byte in enumerate(content):
+        read(tmp_path / "x.pt", content[:place] + bytes([byte ^ mask]) + content[place + 1 :])
+
+
+def test_the_protocol_of_a_pickle_is_no_news(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "x.pt", pickle_protocol=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(read_state(tmp_path / "x.pt")[0]) == ["a"]
+
+
 # The predictor.
 
 
@@ -394,6 +437,8 @@ def test_people_are_the_networks_own_in_px_of_the_image(weights: Path) -> None:
     assert predictor.identity.name == "mili_r50[crmh]"
     image = photo()
     (found,), raw = predictor.predict([image]), predictor.forward_raw(predictor.prepare(image))
+    same = predictor.forward_raw(predictor.prepare(image), (512, 768))
+    assert torch.equal(raw.boxes_xyxy_plus1, same.boxes_xyxy_plus1)
     scale = 512 / 1000
     assert found.masks is None
     assert len(found) == len(raw.scores) > 0

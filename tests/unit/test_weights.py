@@ -1,6 +1,8 @@
 """Weights files: strict, without pickle, errors in one line."""
 
 import json
+import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import torch
 
 from mili_core.api import Predictor
 from mili_core.body import load_body
-from mili_core.config import FORMAT_1_SETTINGS, MILI_LITE, MILI_R50, ModelConfig
+from mili_core.body.save import save_body
+from mili_core.config import COUNTS, FORMAT_1_SETTINGS, MILI_LITE, MILI_R50, RANGES, ModelConfig
 from mili_core.errors import MissingFileError, WeightsError
 from mili_core.nets.mili import Mili
 from mili_core.weights import load_into, read_weights, save_tensors, save_weights
@@ -161,6 +164,40 @@ METADATA = {
 
 
 @pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"proposals": 0}, "proposals is 0; it is between 1 and 100000"),
+        ({"fpn_channels": 10**9}, "fpn_channels is 1000000000; it is between 1 and 4096"),
+        ({"pixel_mean": [127.0, 127.0]}, "number of values in pixel_mean is 2; it is 3"),
+        ({"pixel_mean": [127.0, math.nan, 127.0]}, "pixel_mean is nan"),
+        ({"pixel_std": [128.0] * 4}, "number of values in pixel_std is 4"),
+        ({"pixel_std": [128.0, 128.0, 0.0]}, "pixel_std is 0.0"),
+        ({"pixel_std": [128.0, -1.0, 128.0]}, "pixel_std is -1.0"),
+        ({"anchor_scale": -8.0}, "anchor_scale is -8.0"),
+        ({"anchor_scale": math.inf}, "anchor_scale is inf"),
+        ({"anchor_ratios": []}, "number of values in anchor_ratios is 0"),
+        ({"anchor_ratios": [1.0, 0.0]}, "anchor_ratios is 0.0"),
+        ({"rpn_nms_iou": 1.5}, "rpn_nms_iou is 1.5; it is between 0 and 1"),
+        ({"box_nms_iou": math.nan}, "box_nms_iou is nan"),
+        ({"body_margin": 0.5}, "body_margin is 0.5"),
+        ({"body_dropout": -0.1}, "body_dropout is -0.1"),
+        ({"attention": ["lr"] * 3}, "number of values in attention is 3"),
+    ],
+)
+def test_numbers_of_a_configuration_have_ranges(setting: dict[str, object], words: str) -> None:
+    with pytest.raises(WeightsError, match=words):
+        ModelConfig.from_json(json.dumps(json.loads(TINY.to_json()) | setting))
+
+
+def test_every_number_of_a_configuration_has_a_range() -> None:
+    stored = json.loads(TINY.to_json())
+    first = {name: value[0] if isinstance(value, list) else value for name, value in stored.items()}
+    numbers = {name for name, value in first.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    assert set(RANGES) == numbers
+    assert set(COUNTS) == {name for name, value in stored.items() if isinstance(value, list)}
+
+
+@pytest.mark.parametrize(
     ("metadata", "words"),
     [(metadata_without(name), f"the metadata lacks '{name}'") for name in METADATA if name != "format"]
     + [
@@ -176,7 +213,7 @@ METADATA = {
             METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"backbone": "vgg"})},
             "backbone cannot be 'vgg'",
         ),
-        (METADATA | {"config": json.dumps(json.loads(TINY.to_json()) | {"proposals": 0})}, "proposals is 0"),
+        (METADATA | {"config": "[" * 100_000}, "not JSON"),
         (METADATA | {"holds": "neck"}, "holds 'neck' is neither"),
     ],
 )
@@ -222,16 +259,68 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         saved(tmp_path / "w.safetensors")
     assert (tmp_path / "w.safetensors").read_bytes() == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "w.safetensors"]
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     model = saved(tmp_path / "w.safetensors")
-    with torch.no_grad():
-        model.rpn.conv.bias[0] = float("nan")
-    save_weights(
-        tmp_path / "w.safetensors", model, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
+    state = model.state_dict() | {"rpn.conv.bias": torch.full((8,), torch.nan)}
+    save_tensors(
+        tmp_path / "w.safetensors", state, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
     )
     with pytest.raises(WeightsError, match=r"rpn\.conv\.bias and 0 more hold values that are not finite"):
+        read_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("value", [1e5, -7e4, math.nan])
+def test_values_that_half_precision_cannot_hold_are_not_saved(value: float, tmp_path: Path) -> None:
+    model = saved(tmp_path / "w.safetensors")
+    before = (tmp_path / "w.safetensors").read_bytes()
+    with torch.no_grad():
+        model.rpn.conv.bias[0] = value
+    with pytest.raises(WeightsError, match=r"w\.safetensors: rpn\.conv\.bias holds values .* which ends at 65504;"):
+        save_weights(
+            tmp_path / "w.safetensors", model, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={}
+        )
+    assert (tmp_path / "w.safetensors").read_bytes() == before
+
+
+def test_tensors_that_share_memory_are_written_each_in_full(tmp_path: Path) -> None:
+    rows = torch.arange(6.0).reshape(2, 3)
+    tensors = {"all": rows, "again": rows, "last": rows[1], "across": rows.T}
+    path = tmp_path / "w.safetensors"
+    save_tensors(path, tensors, TINY, body_name="open", body_sha256="", score_threshold=0.3, notes={})
+    stored = read_weights(path).tensors
+    assert {name: value.tolist() for name, value in stored.items()} == {n: v.tolist() for n, v in tensors.items()}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_files_have_the_permissions_of_new_files(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        saved(tmp_path / "w.safetensors")
+        save_body(load_body(), tmp_path / "body.npz")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("w.safetensors", "body.npz"), 0o666 & ~umask)
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=f"weights {tmp_path}: is a folder; name the .safetensors file in it"):
+        read_weights(tmp_path)
+    with pytest.raises(WeightsError, match=r"cannot be written \(Is a directory\)"):
+        saved(tmp_path)
+
+
+def test_what_the_system_refuses_to_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path / "w.safetensors")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mili_core.weights.safe_open", refused)
+    with pytest.raises(WeightsError, match=r"cannot be read \(Permission denied\); check its permissions"):
         read_weights(tmp_path / "w.safetensors")
 
 
