@@ -23,6 +23,7 @@ from mili_core.datasets.images import decode_rgb
 from mili_core.datasets.sample import BodyTruth, Float32Array, Polygons, Sample
 from mili_core.datasets.sequence import SampleSequence
 from mili_core.errors import ConfigError, MissingFileError, StoreError
+from mili_core.whole_file import whole_file
 
 FORMAT = "mili-shard-1"
 JPEG_QUALITY = 95
@@ -79,9 +80,8 @@ def write_shard(path: Path, samples: Sequence[Sample], origin: ShardOrigin, firs
     arrays |= _flat("amodal", [rings for one in bodies for rings in one.amodal_polygons or ()])
     # One entry: safetensors writes several in any order, and equal samples shall give equal files.
     metadata = {FORMAT: json.dumps({"origin": asdict(origin), "first": first}, sort_keys=True)}
-    partial = path.with_name(path.name + ".partial")
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata)
 
 
 def read_origin(path: Path) -> tuple[ShardOrigin, int, int]:

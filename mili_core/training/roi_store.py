@@ -7,7 +7,6 @@ people, is kept in parts of PART samples. Parts that are there already are kept,
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from mili_core.training.checkpoint import TrainSettings
 from mili_core.training.detection import find_candidates
 from mili_core.training.loader import SampleStream, batches
 from mili_core.training.precision import Amp, precision
+from mili_core.whole_file import whole_file
 
 PART = 512  # samples: some 6,000 RoIs, 150 MB with 64 channels; in training all parts are in memory
 VIEW_BATCH = 8  # images at once
@@ -143,9 +143,8 @@ def _joined(looks: list[StoredRois]) -> StoredRois:
 def _save(path: Path, looked_at: list[StoredRois], origin: str) -> None:
     part = _joined(looked_at)
     tensors = {name: getattr(part.examples, name).contiguous() for name in COLUMNS} | {"rois": part.rois.contiguous()}
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    save_file(tensors, partial, metadata={"origin": origin, "canvas": json.dumps(part.canvas)})
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file(tensors, partial, metadata={"origin": origin, "canvas": json.dumps(part.canvas)})
 
 
 def _check(path: Path, origin: str) -> tuple[int, int]:
