@@ -61,9 +61,23 @@ class DetectionMetrics:
 
 
 def match_boxes(
-    found: FoundBoxes, truth: TrueBoxes, iou_threshold: float, max_detections: int | None = MAX_DETECTIONS
+    found: FoundBoxes,
+    truth: TrueBoxes,
+    iou_threshold: float,
+    max_detections: int | None = MAX_DETECTIONS,
+    *,
+    asked: NDArray[np.bool_] | None = None,
 ) -> Match:
-    """Gives the pairs of one image; truths are numbered people first, then ignore regions."""
+    """Gives the pairs of one image; truths are numbered people first, then ignore regions.
+
+    Args:
+        found: down to low scores.
+        truth: of the same image.
+        iou_threshold: least IoU of a right detection (>=).
+        max_detections: see `match`.
+        asked: (M,) people who count; each of the others takes one detection that counts neither way, as COCO has it
+            (ignore regions take any number). None asks for all.
+    """
     similarity = np.concatenate(
         [
             pairwise_iou(found.boxes_xyxy, truth.boxes_xyxy),
@@ -71,8 +85,11 @@ def match_boxes(
         ],
         axis=1,
     )
-    ignored = np.arange(similarity.shape[1]) >= len(truth.boxes_xyxy)
-    return match(similarity, found.scores, ignored, iou_threshold, max_detections=max_detections)
+    regions = np.arange(similarity.shape[1]) >= len(truth.boxes_xyxy)
+    ignored = regions.copy()
+    if asked is not None:
+        ignored[: len(truth.boxes_xyxy)] = ~asked
+    return match(similarity, found.scores, ignored, iou_threshold, reusable=regions, max_detections=max_detections)
 
 
 def average_precision(
