@@ -28,10 +28,12 @@ def photo_lines(figures: PhotoMetrics) -> list[str]:
     """Gives the figures of photos as lines to print."""
     boxes = figures.boxes
     low, high = boxes.ap50_interval
+    limbs = f"in {figures.limb_photos} photos with complete keypoints"
     return [
-        f"photos {boxes.images}",
+        f"photos {boxes.images}, left out for their incomplete boxes: {figures.left_out}",
         f"box AP50 {_share(boxes.ap50)} (95 % {_share(low)}..{_share(high)})  AP50:95 {_share(boxes.ap)}",
-        f"mask AP50 {_share(figures.mask_ap50)}  limb-joint AP at OKS .5 {_share(figures.limb_ap50)}  (-: unmeasured)",
+        f"mask AP50 {_share(figures.mask_ap50)}  (-: unmeasured)",
+        f"limb-joint AP at OKS .5 {_share(figures.limb_ap50)}, of {figures.limb_people} people {limbs}",
         f"at score {boxes.score_threshold:g} and IoU .5; {HEIGHTS}, photo px:",
         *band_lines(boxes.bands, boxes.counts),
     ]

@@ -4,18 +4,25 @@ import contextlib
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from jobs.evaluate_mili import main
 from mili_core.datasets.sample import Sample
 from mili_core.detections import Detections
+from mili_core.errors import ConfigError
 from mili_core.evaluation.keypoints import LIMB_SLOTS, SMPL_OF_LIMBS, limbs_of_smpl, pairwise_oks
+from mili_core.evaluation.labelled import LabelledPhotos
 from mili_core.evaluation.masks import pairwise_mask_iou, paste
 from mili_core.evaluation.photos import PhotoTruth, evaluate_photos, photo_metrics
 from mili_core.evaluation.report import photo_lines, to_json
 from mili_core.protocol import ModelIdentity
+from pipeline.cli import EXIT_USAGE
 from schemas.people import JOINT_NAMES
 
 NO_BOXES = np.zeros((0, 4), np.float32)
@@ -177,6 +184,57 @@ def test_wrong_limbs_and_missing_masks_cost() -> None:
     assert half.mask_ap50 == pytest.approx(0.5, abs=0.01)
 
 
+def test_false_poses_count_where_nobody_is_labelled() -> None:
+    posed, empty, doubtful = PhotoTruth.of(photo(1)), PhotoTruth.of(photo(0)), PhotoTruth.of(photo(2))
+    doubtful.keypoints[:] = 0
+    right, ghost = Oracle([])._people(photo(1)), detections(np.array([[1.0, 1, 5, 9]]), [0.95])
+    crowd = detections(doubtful.boxes_xyxy, [0.99, 0.98])
+    alone = photo_metrics([right], [posed], 0.5, masks=False)
+    assert (alone.limb_ap50, alone.limb_photos, alone.limb_people) == (1.0, 1, 1)
+    both = photo_metrics([right, ghost], [posed, empty], 0.5, masks=False)
+    assert (both.limb_ap50, both.limb_photos, both.limb_people) == (0.5, 2, 1)
+    unlabelled = replace(doubtful, keypoints_complete=False)
+    skipped = photo_metrics([right, crowd], [posed, unlabelled], 0.5, masks=False)
+    assert (skipped.limb_ap50, skipped.limb_photos) == (1.0, 1)
+
+
+def write_photos(folder: Path, flags: Sequence[dict[str, object]]) -> Path:
+    """Writes annotations of photos of 100x80 px, each with one person."""
+    images = [{"id": i, "file_name": f"{i}.png", "width": 100, "height": 80, **flag} for i, flag in enumerate(flags)]
+    people = [{"image_id": i, "category_id": 1, "bbox": [10, 10, 20, 40]} for i in range(len(flags))]
+    (folder / "images").mkdir()
+    for image in images:
+        cv2.imwrite(str(folder / "images" / str(image["file_name"])), np.zeros((80, 100, 3), np.uint8))
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": people}))
+    return folder
+
+
+def test_only_photos_that_name_everybody_are_judged(tmp_path: Path) -> None:
+    flags: list[dict[str, object]] = [
+        {"split": "val", "complete_boxes": False},
+        {"split": "val", "complete_keypoints": True},
+        {"split": "val", "complete_keypoints": False},
+        {"split": "train", "complete_boxes": False},
+    ]
+    folder = write_photos(tmp_path, flags)
+    photos = LabelledPhotos(folder, "val")
+    assert [each.image_id.rpartition("/")[2] for each in photos] == ["1", "2"]
+    assert [photos.keypoints_complete_at(index) for index in range(2)] == [True, False]
+    assert photos.left_out == 1
+    with pytest.raises(ConfigError, match=r"no photo of split 'vall'; its splits are train, val"):
+        LabelledPhotos(folder, "vall")
+    with pytest.raises(ConfigError, match="whose boxes are complete"):
+        LabelledPhotos(folder, "train")
+
+
+def test_unknown_split_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_photos(tmp_path, [{"split": "val"}])
+    assert main(["photos", "--data", str(folder), "--split", "vall"]) == EXIT_USAGE
+    told = capsys.readouterr()
+    assert told.err == f"error: {folder} holds no photo of split 'vall'; its splits are val\n"
+    assert told.out == ""
+
+
 def test_report_says_what_was_measured() -> None:
     figures = photo_metrics([detections(NO_BOXES, [])], [PhotoTruth.of(photo(1))], 0.5, masks=False)
     plain = json.loads(to_json(figures))
@@ -184,5 +242,7 @@ def test_report_says_what_was_measured() -> None:
     assert plain["mask_ap50"] is None
     assert plain["boxes"]["counts"] == {"truths": 1, "hit": 0, "found": 0, "right": 0, "recall": 0.0, "precision": None}
     lines = photo_lines(figures)
+    assert lines[0] == "photos 1, left out for their incomplete boxes: 0"
+    assert lines[3] == "limb-joint AP at OKS .5 0.000, of 1 people in 1 photos with complete keypoints"
     assert lines[-1].split() == ["all", "1", "0", "0.000", "0", "0", "-"]
-    assert len({len(line) for line in lines[4:]}) == 1
+    assert len({len(line) for line in lines[5:]}) == 1
