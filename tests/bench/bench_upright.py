@@ -15,13 +15,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from inputs import needed
 from numpy.typing import NDArray
 
 from mili_core.api import Predictor
-from mili_core.datasets.coco import CocoPhotos
 from mili_core.datasets.sample import Sample
 from mili_core.errors import MiliError
 from mili_core.evaluation.detection import FoundBoxes, TrueBoxes, match_boxes
+from mili_core.evaluation.labelled import LabelledPhotos
 from mili_core.evaluation.precision import average_precision_of, bootstrap_interval
 from mili_core.weights import read_weights
 
@@ -41,14 +42,14 @@ def main() -> int:
     parser.add_argument("--least-height", type=float, default=0.0, help="photo px")
     options = parser.parse_args()
     try:
-        photos = CocoPhotos(options.data, options.split)
+        photos = LabelledPhotos(options.data, options.split)
         recommended = read_weights(options.weights).score_threshold
         predictor = Predictor.load(options.weights, score_threshold=LEAST_SCORE)
     except MiliError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     matches, found, people = [], 0, 0
-    for sample in (photos.sample_at(index) for index in range(len(photos)) if photos.boxes_complete_at(index)):
+    for sample in photos:
         chosen = upright(sample) & (np.diff(sample.boxes_xyxy[:, [1, 3]])[:, 0] >= options.least_height)
         seen = predictor.predict([sample.image])[0]
         truth = TrueBoxes(sample.boxes_xyxy, sample.ignore_boxes_xyxy)
@@ -57,9 +58,10 @@ def main() -> int:
         pairs = match_boxes(FoundBoxes(seen.boxes_xyxy[likely], seen.scores[likely]), truth, 0.5, asked=chosen)
         found += int(np.isin(np.flatnonzero(chosen), pairs.truth).sum())
         people += int(chosen.sum())
+    needed(people, f"no upright person of {options.least_height:g} px and more in {options.data}")
     low, high = bootstrap_interval(matches)
     print(f"{people} upright people in {len(matches)} photos: AP50 {average_precision_of(matches):.3f}", end=" ")
-    print(f"(95 % {low:.3f}..{high:.3f}), recall {found / max(people, 1):.3f} at score {recommended:g}")
+    print(f"(95 % {low:.3f}..{high:.3f}), recall {found / people:.3f} at score {recommended:g}")
     return 0
 
 
