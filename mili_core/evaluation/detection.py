@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mili_core.errors import DetectionError
-from mili_core.evaluation.bands import HEIGHT_BANDS_PX, BandCounts, Bands, Counts, count, count_by_height
+from mili_core.evaluation.bands import HEIGHT_BANDS_PX, BandCounts, Bands, Counts, ScoreCounts, count, count_by_height
 from mili_core.evaluation.matching import MAX_DETECTIONS, Match, match, pairwise_inside, pairwise_iou
 from mili_core.evaluation.precision import average_precision_of, bootstrap_interval
 
 # COCO's thresholds .5, .55, ... .95, computed as its own code does so that exact ties fall alike.
 COCO_THRESHOLDS = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))
+SCORES = tuple(tenth / 10 for tenth in range(1, 10))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +50,7 @@ class DetectionMetrics:
         score_threshold: the counts below take detections with at least this score.
         counts: at IoU .5.
         bands: the same by height.
+        by_score: counts at IoU .5 of detections with at least each of SCORES, to choose a score by.
     """
 
     images: int
@@ -58,6 +60,7 @@ class DetectionMetrics:
     score_threshold: float
     counts: Counts
     bands: tuple[BandCounts, ...]
+    by_score: tuple[ScoreCounts, ...]
 
 
 def match_boxes(
@@ -133,6 +136,7 @@ def evaluate_boxes(
         score_threshold=score_threshold,
         counts=counts,
         bands=by_height,
+        by_score=tuple(ScoreCounts(score, _counts_above(predictions, truths, score, ())[0]) for score in SCORES),
     )
 
 

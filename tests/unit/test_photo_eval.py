@@ -240,9 +240,31 @@ def test_report_says_what_was_measured() -> None:
     plain = json.loads(to_json(figures))
     assert plain["boxes"]["ap50"] == 0.0
     assert plain["mask_ap50"] is None
-    assert plain["boxes"]["counts"] == {"truths": 1, "hit": 0, "found": 0, "right": 0, "recall": 0.0, "precision": None}
+    assert plain["boxes"]["counts"] == {
+        "truths": 1,
+        "hit": 0,
+        "found": 0,
+        "right": 0,
+        "recall": 0.0,
+        "precision": None,
+        "f1": None,
+    }
     lines = photo_lines(figures)
     assert lines[0] == "photos 1, left out for their incomplete boxes: 0"
     assert lines[3] == "limb-joint AP at OKS .5 0.000, of 1 people in 1 photos with complete keypoints"
-    assert lines[-1].split() == ["all", "1", "0", "0.000", "0", "0", "-"]
-    assert len({len(line) for line in lines[5:]}) == 1
+    bands, scores = lines[5:13], lines[14:]
+    assert bands[-1].split() == ["all", "1", "0", "0.000", "0", "0", "-"]
+    assert len({len(line) for line in bands}) == len({len(line) for line in scores}) == 1
+    assert scores[1].split() == ["0.1", "-", "0.000", "-"]
+
+
+def test_report_tells_what_each_score_costs() -> None:
+    truth = PhotoTruth.of(photo(2))
+    boxes = np.concatenate([truth.boxes_xyxy, [[1.0, 1, 5, 9]]])
+    figures = photo_metrics([detections(boxes, [0.9, 0.45, 0.25])], [truth], 0.5, masks=False)
+    rows = {row.score_threshold: row.counts for row in figures.boxes.by_score}
+    assert list(rows) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    assert (rows[0.2].precision, rows[0.2].recall, rows[0.2].f1) == pytest.approx((2 / 3, 1, 0.8))
+    assert (rows[0.4].precision, rows[0.4].recall, rows[0.4].f1) == (1, 1, 1)
+    assert (rows[0.5].precision, rows[0.5].recall, rows[0.5].f1) == pytest.approx((1, 1 / 2, 2 / 3))
+    assert photo_lines(figures)[-8].split() == ["0.2", "0.667", "1.000", "0.800"]
