@@ -1,7 +1,8 @@
 """Converts weights of other programs to this project's safetensors; executes nothing in them.
 
 `crmh`: a CRMH checkpoint, for `Predictor.load(weights=OUTPUT, compat="crmh")`. `resnet50`: a plain ResNet-50 state
-dict with torchvision's names, for `mili train-mili --initial OUTPUT`.
+dict with torchvision's names, for `mili train-mili --initial OUTPUT`. `score`: weights of this project, which then
+recommend --score-threshold; nothing else changes.
 """
 
 from __future__ import annotations
@@ -22,10 +23,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes the process's.
     """
     parser = job_parser("convert-weights", __doc__)
-    parser.add_argument("kind", choices=("crmh", "resnet50"), help="what the checkpoint is")
-    parser.add_argument("source", type=Path, help="the checkpoint: a pickle of torch, or safetensors")
+    parser.add_argument("kind", choices=("crmh", "resnet50", "score"), help="what the source is")
+    parser.add_argument("source", type=Path, help="a pickle of torch, or safetensors")
     parser.add_argument("output", type=Path, help="the .safetensors to write")
-    return run_job(_convert, parser, argv)
+    parser.add_argument("--score-threshold", type=float, help="least detection score to recommend, 0..1; for score")
+    return run_job(_write, parser, argv)
+
+
+def _write(options: argparse.Namespace) -> int:
+    from mili_core.errors import ConfigError
+
+    if (options.kind == "score") != (options.score_threshold is not None):
+        raise ConfigError("--score-threshold belongs to `score`, which needs it: score IN OUT --score-threshold 0.4")
+    return _rescore(options) if options.kind == "score" else _convert(options)
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from mili_core.rescored import rescore
+
+    before = rescore(options.source, options.output, options.score_threshold)
+    print(f"{options.output}: recommends score {options.score_threshold:g}, {options.source} {before:g}")
+    return EXIT_DONE
 
 
 def _convert(options: argparse.Namespace) -> int:

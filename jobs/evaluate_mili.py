@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 
 from pipeline.cli import EXIT_DONE, Parser, add_debug, job_parser, run_job
@@ -25,7 +25,7 @@ def parser() -> Parser:
     add("--data", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
     add("--split", help="only images with this split (default: all)")
     add_model_flags(photos)
-    add("--limit", type=int, help="only the first so many photos")
+    add("--limit", type=int, help="only the first so many of the photos with complete boxes")
     add("--score", type=float, help="for recall and precision (default: what the weights recommend, or .5)")
     scene = kinds.add_parser("scene", help="compare a finished run with the truth of its scene")
     scene.add_argument("--people", type=Path, required=True, help="output folder of a run, or a people file in it")
@@ -50,15 +50,26 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _photos(options: argparse.Namespace) -> list[str]:
-    from mili_core.datasets import CocoPhotos
+    from mili_core.errors import ConfigError
+    from mili_core.evaluation.labelled import LabelledPhotos
     from mili_core.evaluation.photos import evaluate_photos
     from mili_core.evaluation.report import photo_lines, to_json
     from pipeline.model import load_model
 
-    photos = islice(CocoPhotos(options.data, options.split, keep_encoded=False), options.limit)
+    if options.limit is not None and options.limit < 1:
+        raise ConfigError(f"--limit is {options.limit}; give at least 1")
+    photos = LabelledPhotos(options.data, options.split)
+    judged = range(len(photos))[: options.limit]
     predictor = load_model(model_settings(options, score_threshold=LEAST_SCORE), options.device)
     score = getattr(predictor, "recommended_score", USUAL_SCORE) if options.score is None else options.score
-    figures = evaluate_photos(predictor, photos, score, masks=find_spec("pycocotools") is not None)
+    figures = evaluate_photos(
+        predictor,
+        (photos[index] for index in judged),
+        score,
+        masks=find_spec("pycocotools") is not None,
+        keypoints_complete=[photos.keypoints_complete_at(index) for index in judged],
+    )
+    figures = replace(figures, left_out=photos.left_out)
     return [to_json(figures)] if options.json else photo_lines(figures)
 
 

@@ -38,6 +38,20 @@ class Counts:
         """Share of the detections that are right; NaN without detections."""
         return self.right / self.found if self.found else float("nan")
 
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of recall and precision; 0 where both are, NaN where one is."""
+        both = self.recall + self.precision
+        return 2 * self.recall * self.precision / both if both != 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounts:
+    """Counts of detections with at least a score."""
+
+    score_threshold: float
+    counts: Counts
+
 
 @dataclass(frozen=True, slots=True)
 class BandCounts:

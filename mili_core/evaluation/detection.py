@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mili_core.errors import DetectionError
-from mili_core.evaluation.bands import HEIGHT_BANDS_PX, BandCounts, Bands, Counts, count, count_by_height
+from mili_core.evaluation.bands import HEIGHT_BANDS_PX, BandCounts, Bands, Counts, ScoreCounts, count, count_by_height
 from mili_core.evaluation.matching import MAX_DETECTIONS, Match, match, pairwise_inside, pairwise_iou
 from mili_core.evaluation.precision import average_precision_of, bootstrap_interval
 
 # COCO's thresholds .5, .55, ... .95, computed as its own code does so that exact ties fall alike.
 COCO_THRESHOLDS = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))
+SCORES = tuple(tenth / 10 for tenth in range(1, 10))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +50,7 @@ class DetectionMetrics:
         score_threshold: the counts below take detections with at least this score.
         counts: at IoU .5.
         bands: the same by height.
+        by_score: counts at IoU .5 of detections with at least each of SCORES, to choose a score by.
     """
 
     images: int
@@ -58,12 +60,27 @@ class DetectionMetrics:
     score_threshold: float
     counts: Counts
     bands: tuple[BandCounts, ...]
+    by_score: tuple[ScoreCounts, ...]
 
 
 def match_boxes(
-    found: FoundBoxes, truth: TrueBoxes, iou_threshold: float, max_detections: int | None = MAX_DETECTIONS
+    found: FoundBoxes,
+    truth: TrueBoxes,
+    iou_threshold: float,
+    max_detections: int | None = MAX_DETECTIONS,
+    *,
+    asked: NDArray[np.bool_] | None = None,
 ) -> Match:
-    """Gives the pairs of one image; truths are numbered people first, then ignore regions."""
+    """Gives the pairs of one image; truths are numbered people first, then ignore regions.
+
+    Args:
+        found: down to low scores.
+        truth: of the same image.
+        iou_threshold: least IoU of a right detection (>=).
+        max_detections: see `match`.
+        asked: (M,) people who count; each of the others takes one detection that counts neither way, as COCO has it
+            (ignore regions take any number). None asks for all.
+    """
     similarity = np.concatenate(
         [
             pairwise_iou(found.boxes_xyxy, truth.boxes_xyxy),
@@ -71,8 +88,11 @@ def match_boxes(
         ],
         axis=1,
     )
-    ignored = np.arange(similarity.shape[1]) >= len(truth.boxes_xyxy)
-    return match(similarity, found.scores, ignored, iou_threshold, max_detections=max_detections)
+    regions = np.arange(similarity.shape[1]) >= len(truth.boxes_xyxy)
+    ignored = regions.copy()
+    if asked is not None:
+        ignored[: len(truth.boxes_xyxy)] = ~asked
+    return match(similarity, found.scores, ignored, iou_threshold, reusable=regions, max_detections=max_detections)
 
 
 def average_precision(
@@ -116,6 +136,7 @@ def evaluate_boxes(
         score_threshold=score_threshold,
         counts=counts,
         bands=by_height,
+        by_score=tuple(ScoreCounts(score, _counts_above(predictions, truths, score, ())[0]) for score in SCORES),
     )
 
 

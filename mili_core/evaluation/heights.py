@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mili_core.evaluation.bands import Bands
-from mili_core.evaluation.detection import FoundBoxes, TrueBoxes
-from mili_core.evaluation.matching import Match, match, pairwise_inside, pairwise_iou
+from mili_core.evaluation.detection import FoundBoxes, TrueBoxes, match_boxes
+from mili_core.evaluation.matching import Match
 from mili_core.evaluation.precision import average_precision_of
 
 
@@ -25,7 +25,12 @@ class BandPrecision:
 
 
 def precision_by_height(
-    predictions: Sequence[FoundBoxes], truths: Sequence[TrueBoxes], bands: Bands, iou_threshold: float = 0.5
+    predictions: Sequence[FoundBoxes],
+    truths: Sequence[TrueBoxes],
+    bands: Bands,
+    iou_threshold: float = 0.5,
+    *,
+    asked: Sequence[NDArray[np.bool_]] | None = None,
 ) -> tuple[BandPrecision, ...]:
     """Gives the average precision in each band.
 
@@ -37,25 +42,21 @@ def precision_by_height(
         truths: one an image, in the same order.
         bands: half-open ranges of box heights, px.
         iou_threshold: least IoU of a right detection (>=).
+        asked: one (M,) an image: people who count at all; the others are as those of another height. None: all.
     """
+    everyone = [np.ones(len(truth.boxes_xyxy), dtype=bool) for truth in truths]
     rows = []
     for low, high in bands:
-        pairs = zip(predictions, truths, strict=True)
-        matches = [_match_band(found, truth, low, high, iou_threshold) for found, truth in pairs]
+        images = zip(predictions, truths, everyone if asked is None else asked, strict=True)
+        matches = [_match_band(*image, low, high, iou_threshold) for image in images]
         rows.append(BandPrecision(low, high, sum(one.truths for one in matches), average_precision_of(matches)))
     return tuple(rows)
 
 
-def _match_band(found: FoundBoxes, truth: TrueBoxes, low_px: float, high_px: float, threshold: float) -> Match:
-    crowds = truth.ignore_boxes_xyxy
-    similarity = np.concatenate(
-        [pairwise_iou(found.boxes_xyxy, truth.boxes_xyxy), pairwise_inside(found.boxes_xyxy, crowds)], axis=1
-    )
-    no_crowd = np.zeros(len(crowds), dtype=bool)
-    ignored = np.concatenate([~_within(truth.boxes_xyxy, low_px, high_px), ~no_crowd])
-    # COCO lets only crowds take several detections; a person of another height takes one.
-    reusable = np.concatenate([np.zeros(len(truth.boxes_xyxy), dtype=bool), ~no_crowd])
-    pairs = match(similarity, found.scores, ignored, threshold, reusable=reusable)
+def _match_band(
+    found: FoundBoxes, truth: TrueBoxes, asked: NDArray[np.bool_], low_px: float, high_px: float, threshold: float
+) -> Match:
+    pairs = match_boxes(found, truth, threshold, asked=asked & _within(truth.boxes_xyxy, low_px, high_px))
     elsewhere = ~_within(found.boxes_xyxy[pairs.order], low_px, high_px)
     return Match(pairs.scores, pairs.order, pairs.truth, pairs.ignored | ((pairs.truth < 0) & elsewhere), pairs.truths)
 

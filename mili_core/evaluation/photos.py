@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -30,17 +30,24 @@ class PhotoMetrics:
         mask_ap50: average precision of outlines at IoU .5 on photos where each person has one; NaN if there are none,
             or if the model finds people without outlines.
         limb_ap50: average precision at OKS .5 over the twelve limb joints that COCO and SMPL share (not COCO's own
-            keypoint figure: it has no face points), on photos with keypoints; NaN if there are none.
+            keypoint figure: it has no face points), on photos whose keypoints are complete, those without anybody
+            among them; NaN if nobody has a labelled limb.
+        limb_photos: how many photos limb_ap50 is over.
+        limb_people: how many people with a labelled limb there are in them.
+        left_out: photos that were not judged because their boxes are incomplete.
     """
 
     boxes: DetectionMetrics
     mask_ap50: float
     limb_ap50: float
+    limb_photos: int
+    limb_people: int
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoTruth:
-    """The labels of a photo, without its pixels; see Sample."""
+    """The labels of a photo, without its pixels; see Sample. `keypoints_complete`: of each person they are labelled."""
 
     width: int
     height: int
@@ -48,6 +55,7 @@ class PhotoTruth:
     ignore_boxes_xyxy: NDArray[np.float32]
     polygons: tuple[Polygons | None, ...]
     keypoints: NDArray[np.float32]
+    keypoints_complete: bool = True
 
     @staticmethod
     def of(sample: Sample) -> PhotoTruth:
@@ -57,7 +65,12 @@ class PhotoTruth:
 
 
 def evaluate_photos(
-    predictor: PersonPredictor, photos: Iterable[Sample], score_threshold: float, *, masks: bool = True
+    predictor: PersonPredictor,
+    photos: Iterable[Sample],
+    score_threshold: float,
+    *,
+    masks: bool = True,
+    keypoints_complete: Sequence[bool] | None = None,
 ) -> PhotoMetrics:
     """Gives all figures of a predictor on labelled photos.
 
@@ -66,6 +79,7 @@ def evaluate_photos(
         photos: samples with complete boxes.
         score_threshold: for recall and precision.
         masks: False leaves outlines out (they need pycocotools).
+        keypoints_complete: one a photo: whether the keypoints of everybody in it are labelled; None: in each.
 
     Raises:
         DependencyError: outlines are asked for and pycocotools is not installed.
@@ -75,6 +89,9 @@ def evaluate_photos(
     for batch in _batches(photos):
         found += predictor.predict([sample.image for sample in batch])
         truths += [PhotoTruth.of(sample) for sample in batch]
+    if keypoints_complete is not None:
+        pairs = zip(truths, keypoints_complete, strict=True)
+        truths = [replace(truth, keypoints_complete=complete) for truth, complete in pairs]
     return photo_metrics(found, truths, score_threshold, masks=masks)
 
 
@@ -91,11 +108,13 @@ def photo_metrics(
     people = [one for one in found if len(one.scores)]
     masks = masks and (not people or any(one.masks is not None for one in people))
     outlined = [(one, truth) for one, truth in pairs if masks and None not in truth.polygons]
-    posed = [(one, truth) for one, truth in pairs if (truth.keypoints[..., 2] > 0).any()]
+    limbs = [_match_limbs(one, truth) for one, truth in pairs if truth.keypoints_complete]
     return PhotoMetrics(
         boxes,
         average_precision_of([_match_masks(one, truth) for one, truth in outlined]),
-        average_precision_of([_match_limbs(one, truth) for one, truth in posed]),
+        average_precision_of(limbs),
+        len(limbs),
+        sum(one.truths for one in limbs),
     )
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mili_core.evaluation.bands import BandCounts, Counts
+from mili_core.evaluation.bands import BandCounts, Counts, ScoreCounts
 from mili_core.evaluation.photos import PhotoMetrics
 from mili_core.evaluation.scene import SceneMetrics
 
@@ -16,6 +16,7 @@ from mili_core.evaluation.scene import SceneMetrics
 Figures = PhotoMetrics | SceneMetrics
 
 
+RATIOS = ("recall", "precision", "f1")
 HEIGHTS = "people and hit by their true height, found and right by that of the found box"
 
 
@@ -28,12 +29,16 @@ def photo_lines(figures: PhotoMetrics) -> list[str]:
     """Gives the figures of photos as lines to print."""
     boxes = figures.boxes
     low, high = boxes.ap50_interval
+    limbs = f"in {figures.limb_photos} photos with complete keypoints"
     return [
-        f"photos {boxes.images}",
+        f"photos {boxes.images}, left out for their incomplete boxes: {figures.left_out}",
         f"box AP50 {_share(boxes.ap50)} (95 % {_share(low)}..{_share(high)})  AP50:95 {_share(boxes.ap)}",
-        f"mask AP50 {_share(figures.mask_ap50)}  limb-joint AP at OKS .5 {_share(figures.limb_ap50)}  (-: unmeasured)",
+        f"mask AP50 {_share(figures.mask_ap50)}  (-: unmeasured)",
+        f"limb-joint AP at OKS .5 {_share(figures.limb_ap50)}, of {figures.limb_people} people {limbs}",
         f"at score {boxes.score_threshold:g} and IoU .5; {HEIGHTS}, photo px:",
         *band_lines(boxes.bands, boxes.counts),
+        "photos judged at other scores, IoU .5:",
+        *score_lines(boxes.by_score),
     ]
 
 
@@ -60,6 +65,17 @@ def band_lines(bands: Sequence[BandCounts], whole: Counts) -> list[str]:
     return lines
 
 
+def score_lines(rows: Sequence[ScoreCounts]) -> list[str]:
+    """Gives a table with one line a score."""
+    lines = [f"{'score':>12} {'precision':>9} {'recall':>7} {'F1':>7}"]
+    for row in rows:
+        one = row.counts
+        lines.append(
+            f"{row.score_threshold:>12g} {_share(one.precision):>9} {_share(one.recall):>7} {_share(one.f1):>7}"
+        )
+    return lines
+
+
 def _share(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else "-"
 
@@ -67,7 +83,7 @@ def _share(value: float) -> str:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any figure in, JSON's own types out
     if dataclasses.is_dataclass(value):
         plain = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        ratios = {"recall": value.recall, "precision": value.precision} if isinstance(value, Counts) else {}
+        ratios = {name: getattr(value, name) for name in RATIOS} if isinstance(value, Counts) else {}
         return plain | {name: _plain(ratio) for name, ratio in ratios.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

@@ -19,6 +19,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mili_core.training.checkpoint import CHECKPOINT
+
 HERE = Path(__file__).resolve().parent
 TRAIN, POSE = HERE.parents[1] / "jobs" / "train_mili.py", HERE / "bench_pose.py"
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -41,11 +43,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("train", nargs="*", help="flags of train_mili, behind --")
     options = parser.parse_args()
+    sharp = measured(options.teacher, "hr", options.held_out)  # before hours of training: are both usable?
     rows = {
         name: [measured(trained(options, name, flags, seed), "lr", options.held_out) for seed in options.seeds]
         for name, flags in VARIANTS.items()
     }
-    rows["trained on sharp images"] = [measured(options.teacher, "hr", options.held_out)]
+    rows["trained on sharp images"] = [sharp]
     print(f"synthetic; {options.steps} steps; seeds {options.seeds}; people {BAND} px; mean (least to greatest)")
     print("\n".join(table(rows)))
     return 0
@@ -61,8 +64,23 @@ def trained(options: argparse.Namespace, name: str, flags: Sequence[str], seed: 
     if asked.is_file() and asked.read_text() != text:
         raise SystemExit(f"error: {folder} was trained with other flags; name another --output")
     asked.write_text(text)
-    subprocess.run([sys.executable, str(TRAIN), *given], check=True)  # a finished training is not repeated
+    try:
+        output_of([TRAIN, *given], piped=False)  # a finished training is not repeated
+    finally:
+        if not (folder / CHECKPOINT).is_file():
+            asked.unlink()  # nothing was trained with these flags
     return folder / "weights.safetensors"
+
+
+def output_of(command: Sequence[object], *, piped: bool = True) -> bytes:
+    """Gives what a Python program prints; where it fails, which it says in a line of its own, the bench ends."""
+    words = [sys.executable, *map(str, command)]
+    done = subprocess.run(words, check=False, stdout=subprocess.PIPE if piped else None)
+    if done.returncode < 0:
+        print(f"error: {Path(words[1]).name} was ended by signal {-done.returncode}", file=sys.stderr)
+    if done.returncode:
+        sys.exit(done.returncode if done.returncode > 0 else 1)
+    return done.stdout or b""
 
 
 def measured(weights: Path, branch: str, held_out: Path) -> Figures:
@@ -70,12 +88,7 @@ def measured(weights: Path, branch: str, held_out: Path) -> Figures:
     both = []
     for scale in ("large", "small"):
         given = ["--weights", str(weights), "--branch", branch, "--lr-mode", "degrade", "--lr-scale", scale]
-        done = subprocess.run(
-            [sys.executable, str(POSE), *given, "--shards", str(held_out), "--json"],
-            check=True,
-            stdout=subprocess.PIPE,
-        )
-        both.append(json.loads(done.stdout)[BAND])
+        both.append(json.loads(output_of([POSE, *given, "--shards", held_out, "--json"]))[BAND])
     return {title: statistics.fmean(one[key] for one in both) for title, key in MEASURES.items()}
 
 

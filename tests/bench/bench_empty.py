@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from inputs import needed
 
 from mili_core.api import Predictor
-from mili_core.datasets.coco import CocoPhotos
 from mili_core.datasets.sample import Sample
 from mili_core.errors import MiliError
+from mili_core.evaluation.labelled import LabelledPhotos
 
 CANVAS = (832, 512)
 TOUCHES = 0.1  # share of a box
@@ -33,13 +34,13 @@ def main() -> int:
     parser.add_argument("--score", type=float, help="default: what the weights recommend")
     options = parser.parse_args()
     try:
-        photos = CocoPhotos(options.data, options.split)
+        photos = LabelledPhotos(options.data, options.split)
         predictor = Predictor.load(options.weights, score_threshold=options.score)
     except MiliError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    samples = (photos.sample_at(index) for index in range(len(photos)) if photos.boxes_complete_at(index))
-    wrong, empty = zip(*(false_people(predictor, sample) for sample in samples), strict=True)
+    wrong, empty = zip(*(false_people(predictor, sample) for sample in photos), strict=True)
+    needed(sum(empty), f"no photo in {options.data} has a part that nobody touches")
     print(f"{len(wrong)} photos, {sum(empty):.1f} empty megapixels: {sum(wrong)} false people, ", end="")
     print(f"{sum(wrong) / sum(empty):.2f} per megapixel")
     return 0

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inputs import needed
+
 from pipeline.frames import discover, read_strips
 from pipeline.plan import uniform_plan
 from pipeline.pyramid import Pyramid, ensure_pyramid
@@ -83,9 +85,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     jpegs = sorted(arguments.data.rglob("*.jpg"), key=lambda path: (path.stat().st_size, path.name))
-    if not jpegs:
-        say(f"skipped: no .jpg under {arguments.data}")
-        return 0
+    needed(jpegs, f"no .jpg under {arguments.data}")
     source = str(jpegs[-1])
     scratch = Path(tempfile.mkdtemp(prefix="bench_ingest_", dir=arguments.scratch))
     try:

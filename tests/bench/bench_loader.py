@@ -1,48 +1,96 @@
-"""Milliseconds that one training sample costs: decode, augment, pack.
+"""Measures how fast training gets its batches: images/s of the shipped mixture, for several numbers of processes.
 
-python tests/bench/bench_loader.py --data DIR   (DIR holds photos/ and, if there, photos_squeezed/ and sport_poses/)
+python tests/bench/bench_loader.py --photos DIR [--squeezed DIR] [--sport DIR] [--shards DIR] [--renders SHARE]
+    [--stage hr|lr] [--canvas WIDTH HEIGHT] [--batch N] [--batches N] [--workers 0 1 2]
+
+The flags mean what they mean to train-mili; samples are read, drawn, augmented, in stage lr made into low-resolution
+twins, and collated. The first batches (one, and as many as the processes fetch ahead) are taken before the clock
+starts, so that the start of the processes is not in the figure; all rows are of the same images.
 """
+
+from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import torch
+from inputs import needed
 
-from mili_core.datasets import AugmentSettings, CocoPhotos, MixtureSource, SportPoses, SqueezedPhotos, TrainingMixture
+from mili_core.body import load_body
+from mili_core.errors import MiliError
+from mili_core.training.batch import Batch
+from mili_core.training.checkpoint import TrainSettings
+from mili_core.training.loader import SampleStream, batches
+from mili_core.training.sources import CANVAS, RENDERS, TrainingData, all_sources, stream, with_renders
+
+READY = 4  # batches that the loader fetches ahead, a process
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, required=True)
-    arguments.add_argument("--samples", type=int, default=300)
-    options = arguments.parse_args()
-    if not (options.data / "photos" / "annotations.json").is_file():
-        print(f"skipped: {options.data} holds no photos/annotations.json")
-        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--photos", type=Path, required=True, help="folder with annotations.json (COCO style) and images/")
+    add("--squeezed", type=Path, help="folder of square-squeezed photos with boxes")
+    add("--sport", type=Path, help="folder of single athletes with 14 joints")
+    add("--shards", type=Path, help="folder of rendered samples (default: render, slowly)")
+    add("--renders", type=float, default=RENDERS, help="share of rendered samples among those with people")
+    add("--stage", choices=("hr", "lr"), default="lr")
+    add("--canvas", type=int, nargs=2, default=CANVAS, metavar=("WIDTH", "HEIGHT"), help="training images, px")
+    add("--batch", type=int, default=8)
+    add("--batches", type=int, default=40, help="how many are timed")
+    add("--workers", type=int, nargs="+", default=[0, 1, 2], help="processes")
+    try:
+        return measure(parser.parse_args())
+    except MiliError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def measure(options: argparse.Namespace) -> int:
     cv2.setNumThreads(1)
-    photos = CocoPhotos(options.data / "photos", "train")
-    held = photos.preload()
-    sources = [MixtureSource("photos", photos, 0.6, negatives=True)]
-    if (options.data / "photos_squeezed").is_dir():
-        sources.append(MixtureSource("squeezed", SqueezedPhotos(options.data / "photos_squeezed"), 0.3, negatives=True))
-    if (options.data / "sport_poses").is_dir():
-        sources.append(MixtureSource("sport", SportPoses(options.data / "sport_poses"), 0.1))
-    print(f"photos {len(photos)}, {held / 1e6:.0f} MB of encoded bytes held")
-    for width, height in ((416, 256), (832, 512)):
-        mixture = TrainingMixture(sources, AugmentSettings(width=width, height=height), 0)
-        people = 0
-        wall, processor = time.perf_counter(), time.process_time()
-        for index in range(options.samples):
-            people += len(mixture[index].boxes_xyxy)
-        wall, processor = time.perf_counter() - wall, time.process_time() - processor
-        share = 1000 / options.samples
-        print(
-            f"{width}x{height}: {processor * share:.1f} ms CPU, {wall * share:.1f} ms wall a sample on one core, "
-            f"{people / options.samples:.1f} people a sample"
-        )
+    torch.set_num_threads(1)
+    width, height = options.canvas
+    data = TrainingData(
+        photos=options.photos,
+        squeezed=options.squeezed,
+        sport=options.sport,
+        renders=options.renders,
+        shards=options.shards,
+        canvas=(width, height),
+    )
+    photos = all_sources(data)
+    for source in photos:
+        needed(len(source.source), f"no photos of the train split for --{source.name}")
+    sources = with_renders(photos, data, load_body())
+    total = sum(source.weight for source in sources)
+    print("people from " + ", ".join(f"{source.name} {source.weight / total:.0%}" for source in sources))
+    print(f"stage {options.stage}, canvas {width}x{height}, {options.batches} batches of {options.batch}")
+    ahead = 1 + READY * max(options.workers)
+    samples = stream(sources, data, 0, twins=options.stage == "lr")
+    for workers in options.workers:
+        seconds, people = timed(samples, options.batch, options.batches, workers, ahead)
+        images = options.batch * options.batches
+        print(f"{workers} processes: {images / seconds:.1f} images/s, {people / images:.1f} people an image")
     return 0
+
+
+def timed(samples: SampleStream, batch: int, count: int, workers: int, ahead: int) -> tuple[float, int]:
+    """Returns the seconds that `count` batches took after the first `ahead`, and how many people were in them."""
+    settings = TrainSettings(steps=ahead + count, batch=batch, workers=workers)
+    remaining = batches(samples, settings, torch.device("cpu"), first=0)
+    people_of(remaining, ahead)
+    start = time.perf_counter()
+    people = people_of(remaining, count)
+    return time.perf_counter() - start, people
+
+
+def people_of(remaining: Iterator[Batch], count: int) -> int:
+    """Takes batches and returns how many people are in them."""
+    return sum(len(target.boxes) for _ in range(count) for target in next(remaining).targets)
 
 
 if __name__ == "__main__":

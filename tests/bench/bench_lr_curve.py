@@ -5,11 +5,12 @@ python tests/bench/bench_lr_curve.py --output curve.png --teacher FILE [--weight
 
 Three curves: the HR model (`--teacher`, HR branch) on sharp images, the same on their low-resolution twins, and the LR
 model (`--weights`, LR branch) on these. Synthetic: rendered people of held-out seeds, those who are half visible and
-more. Every sample is looked at as it is and at half its size, so that people of 15 px are among them.
-MPJPE is in true boxes, pelvises laid upon each other, with a 95 % interval (images drawn again). AP50 is as COCO has it
-for sizes: people of other heights, and those of whom less is seen, count neither way. Heights are of visible boxes on
-the network's canvas; of the twins' own pixels they have 11/32 (large) or 1/4 (small). Beside the picture lies a .csv
-with all figures; points of fewer people than 20 are left out of the picture.
+more. Every sample is looked at as it is and at half its size, so that people of 15 px are among them; those of 300 px
+need samples as large as the network's images (--size, or --shards that were rendered so: 832x512, the default).
+MPJPE is in true boxes, pelvises laid upon each other, with a 95 % interval (samples drawn again, both sizes at once).
+AP50 is as COCO has it for sizes: people of other heights, and those of whom less is seen, take one box each that counts
+neither way. Heights are of visible boxes on the network's canvas; of the twins' own pixels they have 11/32 (large) or
+1/4 (small). Beside the picture lies a .csv with all figures; points of fewer than 20 people are not in the picture.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from line_chart import Curve, Panel, draw_chart
 
 from mili_core.body import load_body
 from mili_core.errors import MiliError
-from mili_core.evaluation.detection import TrueBoxes
 from mili_core.evaluation.heights import precision_by_height
 from mili_core.evaluation.pose import BandFigures, pose_figures_by_height
 from pipeline.export.pictures import write_picture
@@ -98,13 +98,17 @@ def measure(options: argparse.Namespace) -> int:
         View("LR model, low resolution", student, Sight("lr", "degrade", poor)),
     )
     samples, origin = samples_of(options, body)
-    seen: dict[str, list[Seen]] = {view.label: [] for view in views}
+    seen: dict[str, dict[float, list[Seen]]] = {view.label: {share: [] for share in SHARES} for view in views}
     for batch in batches(samples):
         for share in SHARES:
             smaller = [shrunk(sample, share) for sample in batch]
             for view in views:
-                seen[view.label].append(see(view.model, smaller, view.sight, LEAST_SCORE))
-    points = [point for label, parts in seen.items() for point in curve_points(label, Seen.joined(parts))]
+                seen[view.label][share].append(see(view.model, smaller, view.sight, LEAST_SCORE))
+    points = [
+        point
+        for label, sizes in seen.items()
+        for point in curve_points(label, [Seen.joined(parts) for parts in sizes.values()])
+    ]
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_picture(draw_chart(panels(points), "height of people, network px", TICKS_PX), options.output)
     numbers = options.output.with_suffix(".csv")
@@ -119,18 +123,15 @@ def measure(options: argparse.Namespace) -> int:
     return 0
 
 
-def curve_points(label: str, seen: Seen) -> list[Point]:
-    """Returns a point for each band of heights."""
+def curve_points(label: str, sizes: Sequence[Seen]) -> list[Point]:
+    """Returns a point for each band of heights; `sizes` are the same samples at several sizes, in the same order."""
+    seen = Seen.joined(sizes)
     clear = seen.visible >= MIN_VISIBLE
-    poses = pose_figures_by_height(seen.errors.of(clear), seen.image_index[clear], seen.heights_px[clear], BANDS_PX)
-    truths = [asked(truth, clear[seen.image_index == number]) for number, truth in enumerate(seen.boxes)]
-    precisions = precision_by_height(seen.found, truths, BANDS_PX)
+    sample = np.concatenate([one.image_index for one in sizes])
+    poses = pose_figures_by_height(seen.errors.of(clear), sample[clear], seen.heights_px[clear], BANDS_PX)
+    asked = [clear[seen.image_index == number] for number in range(len(seen.boxes))]
+    precisions = precision_by_height(seen.found, seen.boxes, BANDS_PX, asked=asked)
     return [Point(label, pose, one.average_precision) for pose, one in zip(poses, precisions, strict=True)]
-
-
-def asked(truth: TrueBoxes, clear: np.ndarray) -> TrueBoxes:
-    """Returns who is asked for; the others are ignored."""
-    return TrueBoxes(truth.boxes_xyxy[clear], np.concatenate([truth.ignore_boxes_xyxy, truth.boxes_xyxy[~clear]]))
 
 
 def panels(points: Sequence[Point]) -> tuple[Panel, Panel]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+from inputs import needed
 
 from pipeline.config import PlanSettings
 from pipeline.looks import Looks
@@ -70,10 +71,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--by-scene", action="store_true")
     options = parser.parse_args()
-    if not (options.data / "annotations.json").is_file():
-        print(f"skipped: no {options.data / 'annotations.json'}")
-        return 0
+    needed((options.data / "annotations.json").is_file(), f"no annotations.json in {options.data}")
     scenes = read(options.data / "annotations.json")
+    needed(scenes, f"no frames in {options.data / 'annotations.json'}")
     frames = [frame for pair in scenes.values() for frame in pair]
     even = [uniform_plan(frame.width, frame.height) for frame in frames]
     print(f"{len(frames)} frames, {sum(len(frame.boxes) for frame in frames)} people")

@@ -32,10 +32,12 @@ from numpy.typing import NDArray
 
 from mili_core.api import Predictor
 from mili_core.body import NETWORK_HEIGHT, NETWORK_WIDTH, load_body
-from mili_core.datasets import CocoPhotos, Sample
+from mili_core.datasets import Sample
 from mili_core.datasets.augment import MEAN_RGB
+from mili_core.errors import MiliError
 from mili_core.evaluation.detection import FoundBoxes, TrueBoxes, match_boxes
 from mili_core.evaluation.keypoints import LIMB_SLOTS, limbs_of_smpl
+from mili_core.evaluation.labelled import LabelledPhotos
 from mili_core.evaluation.matching import pairwise_inside, pairwise_iou
 from mili_core.synth.samples import RenderSource
 
@@ -423,7 +425,7 @@ def photo_outcome(predictor: Predictor, options: argparse.Namespace) -> tuple[Pe
         with np.load(kept) as stored:
             people = People(*(stored[field.name] for field in fields(People)))
             return people, json.loads(str(stored["summary"]))
-    photos = CocoPhotos(options.photos, "val")
+    photos = LabelledPhotos(options.photos, "val")
     seen = outcomes(predictor, photo_views([photos[i] for i in range(len(photos))], options.photo_windows))
     if options.pictures is not None:
         save_pictures(options.pictures, seen, "photos")
@@ -451,9 +453,11 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, default=None, help="writes mosaics of missed people and wrong boxes")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    if not (options.photos / "annotations.json").is_file():
-        print(f"skipped: {options.photos} holds no annotations.json")
-        return 0
+    try:
+        LabelledPhotos(options.photos, "val")
+    except MiliError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     predictor = Predictor.load(device="cpu")

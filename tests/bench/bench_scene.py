@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from inputs import needed
+
 MODEL_ONLY = (
     "import resource; from mili_core.api import Predictor; Predictor.load(device='cpu'); "
     "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
@@ -32,9 +34,7 @@ def main() -> int:
     parser.add_argument("--photos-annotations", type=Path)
     options, flags = parser.parse_known_args()
     frames = sorted(options.data.glob("*.jpg"))
-    if not frames:
-        print(f"skipped: no JPEG in {options.data}")
-        return 0
+    needed(frames, f"no .jpg in {options.data}")
     out = options.output or Path(tempfile.mkdtemp(prefix="bench_scene_"))
     shutil.rmtree(out, ignore_errors=True)
     model_gb = int(subprocess.check_output([sys.executable, "-c", MODEL_ONLY])) / 2**20

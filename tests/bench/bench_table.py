@@ -20,6 +20,7 @@ from typing import TypeVar
 import numpy as np
 import shapely
 import torch
+from inputs import needed
 
 from mili_core.body import load_body
 from pipeline.bodies import derive
@@ -102,11 +103,9 @@ def main() -> int:
     rng = np.random.default_rng(0)
     if args.data is None:
         boxes, outlines = made_up_people(rng, args.people)
-    elif (args.data / "mosaic" / "truth.json").exists():
-        boxes, outlines = mosaic_people(args.data)
     else:
-        say(f"skipped: {args.data}/mosaic/truth.json is not there")
-        return 0
+        needed((args.data / "mosaic" / "truth.json").is_file(), f"no mosaic/truth.json in {args.data}")
+        boxes, outlines = mosaic_people(args.data)
     pick = np.arange(args.people) % len(boxes)
     blocks = uniform_plan(WIDTH, HEIGHT)
     views = make_views(rng, boxes[pick], outlines[pick], len(blocks))

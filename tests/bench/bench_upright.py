@@ -3,8 +3,9 @@
 python tests/bench/bench_upright.py --data PHOTOS [--split val] [--weights FILE] [--least-height PX]
 
 Upright is whoever has a labelled shoulder, hip and ankle, the line from shoulders to ankles within 20 degrees of the
-vertical, and a box at least 1.8 times as high as wide. Everybody else and ignored regions count neither way, so AP50 is
-of upright people among all that was found; recall is at the score that the weights recommend. Heights are photo px.
+vertical, and a box at least 1.8 times as high as wide. Everybody else takes one box that counts neither way, ignored
+regions take any number, and every other box is wrong: AP50 is of upright people among all that was found. Recall is at
+the score that the weights recommend. Heights are photo px.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from inputs import needed
 from numpy.typing import NDArray
 
 from mili_core.api import Predictor
-from mili_core.datasets.coco import CocoPhotos
 from mili_core.datasets.sample import Sample
 from mili_core.errors import MiliError
-from mili_core.evaluation.matching import match, pairwise_inside, pairwise_iou
+from mili_core.evaluation.detection import FoundBoxes, TrueBoxes, match_boxes
+from mili_core.evaluation.labelled import LabelledPhotos
 from mili_core.evaluation.precision import average_precision_of, bootstrap_interval
 from mili_core.weights import read_weights
 
@@ -40,32 +42,26 @@ def main() -> int:
     parser.add_argument("--least-height", type=float, default=0.0, help="photo px")
     options = parser.parse_args()
     try:
-        photos = CocoPhotos(options.data, options.split)
+        photos = LabelledPhotos(options.data, options.split)
         recommended = read_weights(options.weights).score_threshold
         predictor = Predictor.load(options.weights, score_threshold=LEAST_SCORE)
     except MiliError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     matches, found, people = [], 0, 0
-    for sample in (photos.sample_at(index) for index in range(len(photos)) if photos.boxes_complete_at(index)):
+    for sample in photos:
         chosen = upright(sample) & (np.diff(sample.boxes_xyxy[:, [1, 3]])[:, 0] >= options.least_height)
-        detections = predictor.predict([sample.image])[0]
-        similarity = np.concatenate(
-            [
-                pairwise_iou(detections.boxes_xyxy, sample.boxes_xyxy),
-                pairwise_inside(detections.boxes_xyxy, sample.ignore_boxes_xyxy),
-            ],
-            axis=1,
-        )
-        ignored = np.concatenate([~chosen, np.ones(len(sample.ignore_boxes_xyxy), dtype=bool)])
-        matches.append(match(similarity, detections.scores, ignored, 0.5, max_detections=100))
-        likely = detections.scores >= recommended
-        pairs = match(similarity[likely], detections.scores[likely], ignored, 0.5, max_detections=100)
+        seen = predictor.predict([sample.image])[0]
+        truth = TrueBoxes(sample.boxes_xyxy, sample.ignore_boxes_xyxy)
+        matches.append(match_boxes(FoundBoxes(seen.boxes_xyxy, seen.scores), truth, 0.5, asked=chosen))
+        likely = seen.scores >= recommended
+        pairs = match_boxes(FoundBoxes(seen.boxes_xyxy[likely], seen.scores[likely]), truth, 0.5, asked=chosen)
         found += int(np.isin(np.flatnonzero(chosen), pairs.truth).sum())
         people += int(chosen.sum())
+    needed(people, f"no upright person of {options.least_height:g} px and more in {options.data}")
     low, high = bootstrap_interval(matches)
     print(f"{people} upright people in {len(matches)} photos: AP50 {average_precision_of(matches):.3f}", end=" ")
-    print(f"(95 % {low:.3f}..{high:.3f}), recall {found / max(people, 1):.3f} at score {recommended:g}")
+    print(f"(95 % {low:.3f}..{high:.3f}), recall {found / people:.3f} at score {recommended:g}")
     return 0
 
 

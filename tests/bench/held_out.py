@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mili_core.body import BodyModel, SkinnedBody
+from mili_core.body import BodyModel, SkinnedBody, rot6d_to_matrix
 from mili_core.config import Branch
 from mili_core.datasets.degrade import PairSettings, ScaleName, hr_lr_pair
 from mili_core.datasets.sample import Sample
@@ -24,6 +24,7 @@ from mili_core.evaluation.detection import FoundBoxes, TrueBoxes
 from mili_core.evaluation.pose import PoseErrors, pose_errors
 from mili_core.nets.mili import Mili
 from mili_core.nets.rpn import propose
+from mili_core.nets.smpl_head import BETAS, POSE
 from mili_core.regressed import suits
 from mili_core.synth.samples import RenderSource
 from mili_core.training.batch import normalised
@@ -84,17 +85,22 @@ class Seen:
         """Gives the images of all parts, which are numbered on."""
         before = np.cumsum([0, *(len(part.boxes) for part in parts)])
         return Seen(
-            PoseErrors(
-                np.concatenate([part.errors.mpjpe_mm for part in parts]),
-                np.concatenate([part.errors.pa_mpjpe_mm for part in parts]),
-                np.concatenate([part.errors.pck for part in parts]),
-            ),
+            joined_errors([part.errors for part in parts]),
             np.concatenate([part.heights_px for part in parts]),
             np.concatenate([part.visible for part in parts]),
             np.concatenate([part.image_index + first for part, first in zip(parts, before, strict=False)]),
             tuple(one for part in parts for one in part.boxes),
             tuple(one for part in parts for one in part.found),
         )
+
+
+def joined_errors(parts: Sequence[PoseErrors]) -> PoseErrors:
+    """Gives the errors of all people."""
+    return PoseErrors(
+        np.concatenate([part.mpjpe_mm for part in parts]),
+        np.concatenate([part.pa_mpjpe_mm for part in parts]),
+        np.concatenate([part.pck for part in parts]),
+    )
 
 
 def add_sample_flags(parser: argparse.ArgumentParser, size: tuple[int, int]) -> None:
@@ -155,6 +161,15 @@ def see(model: Model, samples: Sequence[Sample], sight: Sight, threshold: float)
         tuple(TrueBoxes(sample.boxes_xyxy, sample.ignore_boxes_xyxy) for sample in samples),
         tuple(FoundBoxes(one.boxes_xyxy.numpy(), one.scores.numpy()) for one in each),
     )
+
+
+@torch.inference_mode()
+def see_nothing(model: Model, samples: Sequence[Sample]) -> PoseErrors:
+    """Gives the errors of everybody standing as the SMPL head starts, the mean pose and mean betas: a floor."""
+    pose = model.mili.smpl_head.initial_state[:POSE].reshape(1, -1, 6)
+    joints = model.body.joints(torch.zeros(1, BETAS), rot6d_to_matrix(pose)).numpy()
+    truth = np.concatenate([_bodies(sample)[0] for sample in samples])
+    return pose_errors(np.broadcast_to(joints, truth.shape), truth)
 
 
 def shrunk(sample: Sample, share: float) -> Sample:

@@ -16,6 +16,7 @@ from mili_core.evaluation.detection import (
     evaluate_boxes,
     match_boxes,
 )
+from mili_core.evaluation.heights import precision_by_height
 from mili_core.evaluation.matching import match, pairwise_inside, pairwise_iou
 from mili_core.evaluation.precision import average_precision_of, bootstrap_interval
 from mili_core.evaluation.scene import choose_people, match_scene
@@ -114,6 +115,27 @@ def test_crowds_swallow_any_number_and_duplicates_are_wrong() -> None:
     assert pairs.ignored.tolist() == [True, True, False, False]
     assert pairs.right.tolist() == [False, False, True, False]
     assert pairs.truths == 1
+
+
+def test_people_not_asked_for_swallow_one() -> None:
+    crowd, people = np.array([[0.0, 0, 100, 50]]), np.array([[200.0, 0, 220, 40], [300, 0, 320, 40]])
+    boxes = np.concatenate([crowd[:, [0, 1, 0, 1]] + [[0, 0, 20, 40]], people[[0, 0, 1, 1]]])
+    found = FoundBoxes(boxes, np.array([0.9, 0.8, 0.7, 0.6, 0.5]))
+    pairs = match_boxes(found, TrueBoxes(people, crowd), 0.5, asked=np.array([False, True]))
+    assert pairs.ignored.tolist() == [True, True, False, False, False]
+    assert pairs.right.tolist() == [False, False, False, True, False]  # both duplicates are wrong
+    assert pairs.truths == 1
+
+
+def test_precision_by_height_asks_for_some() -> None:
+    people = np.array([[0.0, 0, 10, 20], [50, 0, 60, 22], [90, 0, 110, 60]])
+    truth, found = TrueBoxes(people, NONE), FoundBoxes(people[[0, 1, 1, 2]], np.array([0.6, 0.9, 0.8, 0.7]))
+    (all_small,) = precision_by_height([found], [truth], ((15, 30),))
+    assert all_small.people == 2
+    assert all_small.average_precision == pytest.approx((51 + 50 * 2 / 3) / 101)
+    (one_small,) = precision_by_height([found], [truth], ((15, 30),), asked=[np.array([True, False, True])])
+    assert one_small.people == 1
+    assert one_small.average_precision == pytest.approx(1 / 2)  # the duplicate of the other one goes before
 
 
 def test_exact_threshold_matches() -> None:

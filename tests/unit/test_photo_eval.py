@@ -4,18 +4,25 @@ import contextlib
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from jobs.evaluate_mili import main
 from mili_core.datasets.sample import Sample
 from mili_core.detections import Detections
+from mili_core.errors import ConfigError
 from mili_core.evaluation.keypoints import LIMB_SLOTS, SMPL_OF_LIMBS, limbs_of_smpl, pairwise_oks
+from mili_core.evaluation.labelled import LabelledPhotos
 from mili_core.evaluation.masks import pairwise_mask_iou, paste
 from mili_core.evaluation.photos import PhotoTruth, evaluate_photos, photo_metrics
 from mili_core.evaluation.report import photo_lines, to_json
 from mili_core.protocol import ModelIdentity
+from pipeline.cli import EXIT_USAGE
 from schemas.people import JOINT_NAMES
 
 NO_BOXES = np.zeros((0, 4), np.float32)
@@ -177,12 +184,87 @@ def test_wrong_limbs_and_missing_masks_cost() -> None:
     assert half.mask_ap50 == pytest.approx(0.5, abs=0.01)
 
 
+def test_false_poses_count_where_nobody_is_labelled() -> None:
+    posed, empty, doubtful = PhotoTruth.of(photo(1)), PhotoTruth.of(photo(0)), PhotoTruth.of(photo(2))
+    doubtful.keypoints[:] = 0
+    right, ghost = Oracle([])._people(photo(1)), detections(np.array([[1.0, 1, 5, 9]]), [0.95])
+    crowd = detections(doubtful.boxes_xyxy, [0.99, 0.98])
+    alone = photo_metrics([right], [posed], 0.5, masks=False)
+    assert (alone.limb_ap50, alone.limb_photos, alone.limb_people) == (1.0, 1, 1)
+    both = photo_metrics([right, ghost], [posed, empty], 0.5, masks=False)
+    assert (both.limb_ap50, both.limb_photos, both.limb_people) == (0.5, 2, 1)
+    unlabelled = replace(doubtful, keypoints_complete=False)
+    skipped = photo_metrics([right, crowd], [posed, unlabelled], 0.5, masks=False)
+    assert (skipped.limb_ap50, skipped.limb_photos) == (1.0, 1)
+
+
+def write_photos(folder: Path, flags: Sequence[dict[str, object]]) -> Path:
+    """Writes annotations of photos of 100x80 px, each with one person."""
+    images = [{"id": i, "file_name": f"{i}.png", "width": 100, "height": 80, **flag} for i, flag in enumerate(flags)]
+    people = [{"image_id": i, "category_id": 1, "bbox": [10, 10, 20, 40]} for i in range(len(flags))]
+    (folder / "images").mkdir()
+    for image in images:
+        cv2.imwrite(str(folder / "images" / str(image["file_name"])), np.zeros((80, 100, 3), np.uint8))
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": people}))
+    return folder
+
+
+def test_only_photos_that_name_everybody_are_judged(tmp_path: Path) -> None:
+    flags: list[dict[str, object]] = [
+        {"split": "val", "complete_boxes": False},
+        {"split": "val", "complete_keypoints": True},
+        {"split": "val", "complete_keypoints": False},
+        {"split": "train", "complete_boxes": False},
+    ]
+    folder = write_photos(tmp_path, flags)
+    photos = LabelledPhotos(folder, "val")
+    assert [each.image_id.rpartition("/")[2] for each in photos] == ["1", "2"]
+    assert [photos.keypoints_complete_at(index) for index in range(2)] == [True, False]
+    assert photos.left_out == 1
+    with pytest.raises(ConfigError, match=r"no photo of split 'vall'; its splits are train, val"):
+        LabelledPhotos(folder, "vall")
+    with pytest.raises(ConfigError, match="whose boxes are complete"):
+        LabelledPhotos(folder, "train")
+
+
+def test_unknown_split_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_photos(tmp_path, [{"split": "val"}])
+    assert main(["photos", "--data", str(folder), "--split", "vall"]) == EXIT_USAGE
+    told = capsys.readouterr()
+    assert told.err == f"error: {folder} holds no photo of split 'vall'; its splits are val\n"
+    assert told.out == ""
+
+
 def test_report_says_what_was_measured() -> None:
     figures = photo_metrics([detections(NO_BOXES, [])], [PhotoTruth.of(photo(1))], 0.5, masks=False)
     plain = json.loads(to_json(figures))
     assert plain["boxes"]["ap50"] == 0.0
     assert plain["mask_ap50"] is None
-    assert plain["boxes"]["counts"] == {"truths": 1, "hit": 0, "found": 0, "right": 0, "recall": 0.0, "precision": None}
+    assert plain["boxes"]["counts"] == {
+        "truths": 1,
+        "hit": 0,
+        "found": 0,
+        "right": 0,
+        "recall": 0.0,
+        "precision": None,
+        "f1": None,
+    }
     lines = photo_lines(figures)
-    assert lines[-1].split() == ["all", "1", "0", "0.000", "0", "0", "-"]
-    assert len({len(line) for line in lines[4:]}) == 1
+    assert lines[0] == "photos 1, left out for their incomplete boxes: 0"
+    assert lines[3] == "limb-joint AP at OKS .5 0.000, of 1 people in 1 photos with complete keypoints"
+    bands, scores = lines[5:13], lines[14:]
+    assert bands[-1].split() == ["all", "1", "0", "0.000", "0", "0", "-"]
+    assert len({len(line) for line in bands}) == len({len(line) for line in scores}) == 1
+    assert scores[1].split() == ["0.1", "-", "0.000", "-"]
+
+
+def test_report_tells_what_each_score_costs() -> None:
+    truth = PhotoTruth.of(photo(2))
+    boxes = np.concatenate([truth.boxes_xyxy, [[1.0, 1, 5, 9]]])
+    figures = photo_metrics([detections(boxes, [0.9, 0.45, 0.25])], [truth], 0.5, masks=False)
+    rows = {row.score_threshold: row.counts for row in figures.boxes.by_score}
+    assert list(rows) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    assert (rows[0.2].precision, rows[0.2].recall, rows[0.2].f1) == pytest.approx((2 / 3, 1, 0.8))
+    assert (rows[0.4].precision, rows[0.4].recall, rows[0.4].f1) == (1, 1, 1)
+    assert (rows[0.5].precision, rows[0.5].recall, rows[0.5].f1) == pytest.approx((1, 1 / 2, 2 / 3))
+    assert photo_lines(figures)[-8].split() == ["0.2", "0.667", "1.000", "0.800"]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from jobs.convert_weights import main
 from mili_core.api import Predictor
 from mili_core.body import load_body
 from mili_core.body.save import save_body
@@ -16,6 +18,7 @@ from mili_core.config import COUNTS, FORMAT_1_SETTINGS, MILI_LITE, MILI_R50, RAN
 from mili_core.errors import MissingFileError, WeightsError
 from mili_core.nets.mili import Mili
 from mili_core.weights import load_into, read_weights, save_tensors, save_weights
+from pipeline.cli import EXIT_DONE, EXIT_USAGE
 
 TINY = replace(MILI_LITE, name="tiny", fpn_channels=8, box_fc=16, mask_channels=8, body_channels=8, body_fc=16)
 
@@ -337,3 +340,43 @@ def test_a_threshold_outside_its_range_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(WeightsError, match="score_threshold nan"):
         read_weights(tmp_path / "w.safetensors")
+
+
+def test_another_score_changes_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, output = tmp_path / "w.safetensors", tmp_path / "to" / "w.safetensors"
+    saved(source)
+    assert main(["score", str(source), str(output), "--score-threshold", "0.4"]) == EXIT_DONE
+    assert capsys.readouterr().out == f"{output}: recommends score 0.4, {source} 0.35\n"
+    before, after = read_weights(source), read_weights(output)
+    assert after.score_threshold == 0.4
+    same = ("config", "body_name", "body_sha256", "notes", "holds")
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
+    stored, rewritten = load_file(source), load_file(output)
+    assert list(stored) == list(rewritten)
+    for name, value in stored.items():
+        assert value.dtype == rewritten[name].dtype, name
+        assert value.numpy().tobytes() == rewritten[name].numpy().tobytes(), name
+    assert main(["score", str(output), str(output), "--score-threshold", "0.35"]) == EXIT_DONE
+    assert read_weights(output).score_threshold == 0.35
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "words"),
+    [
+        ("score", ["--score-threshold", "1.2"], "--score-threshold 1.2 is not in 0..1"),
+        ("score", ["--score-threshold", "nan"], "--score-threshold nan is not in 0..1"),
+        ("score", [], "--score-threshold belongs to `score`"),
+        ("crmh", ["--score-threshold", "0.4"], "--score-threshold belongs to `score`"),
+    ],
+)
+def test_a_score_that_cannot_be_recommended_is_one_line(
+    kind: str, flags: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(tmp_path / "w.safetensors")
+    output = tmp_path / "o.safetensors"
+    assert main([kind, str(tmp_path / "w.safetensors"), str(output), *flags]) == EXIT_USAGE
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert not output.exists()
