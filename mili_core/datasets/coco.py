@@ -98,6 +98,10 @@ class CocoPhotos(SampleSequence):
         """Says whether every person of a photo is labelled, without decoding it."""
         return self._records[index].boxes_complete
 
+    def keypoints_complete_at(self, index: int) -> bool:
+        """Says whether the keypoints of every person of a photo are labelled, without decoding it."""
+        return self._records[index].keypoints_complete
+
     def preload(self) -> int:
         """Reads all files ahead; returns the encoded bytes held."""
         return self._store.preload([record.file_name for record in self._records])

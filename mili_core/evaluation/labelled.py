@@ -37,10 +37,6 @@ class LabelledPhotos(CocoPhotos):
         """How many photos have incomplete boxes."""
         return self._left_out
 
-    def keypoints_complete_at(self, index: int) -> bool:
-        """Says whether the keypoints of every person of a photo are labelled, without decoding it."""
-        return self._records[index].keypoints_complete
-
 
 def _of_split(split: str | None) -> str:
     return "" if split is None else f" of split {split!r}"
