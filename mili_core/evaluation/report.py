@@ -16,7 +16,7 @@ from mili_core.evaluation.scene import SceneMetrics
 Figures = PhotoMetrics | SceneMetrics
 
 
-RATIOS = ("recall", "precision", "f1")
+RATIOS = ("recall", "precision")
 HEIGHTS = "people and hit by their true height, found and right by that of the found box"
 
 

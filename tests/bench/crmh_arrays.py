@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mili_core.api import Predictor
-from mili_core.body import translation_from_weak
+from mili_core.body import letterbox_scale, translation_from_weak
 from mili_core.compat.crmh import start_pose
 from mili_core.compat.raw import RawOutput, last_pixels
 from mili_core.config import CRMH_R50
@@ -36,7 +36,7 @@ def preprocessed(predictor: Predictor, recipe: ModuleType) -> Arrays:
         rgb = np.ascontiguousarray(bgr[..., ::-1])
         fitted = letterbox(rgb, always_linear=True)
         found[f"pre_{name}_size"] = np.array(fitted.pixels.shape[:2], dtype=np.int64)
-        found[f"pre_{name}_scale"] = np.array([fitted.scale], dtype=np.float64)
+        found[f"pre_{name}_scale"] = np.array([letterbox_scale(rgb.shape[1], rgb.shape[0])], dtype=np.float64)
         found |= _map(recipe, f"pre_{name}", predictor.prepare(rgb), FRAME_VALUES)
     return found
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mili_core.body import translation_from_weak
+from mili_core.body import letterbox_scale, translation_from_weak
 from mili_core.compat.crmh import start_pose
 from mili_core.compat.raw import last_pixels
 from mili_core.config import CRMH_R50
@@ -71,9 +71,10 @@ def photo() -> NDArray[np.uint8]:
 
 
 def test_preprocessing(reference: Arrays) -> None:
-    fitted = letterbox(np.ascontiguousarray(photo()[..., ::-1]), always_linear=True)
+    rgb = np.ascontiguousarray(photo()[..., ::-1])
+    fitted = letterbox(rgb, always_linear=True)
     assert list(fitted.pixels.shape[:2]) == reference["photo_size"].tolist()
-    assert fitted.scale == pytest.approx(float(reference["photo_scale"][0]), rel=1e-6)
+    assert letterbox_scale(rgb.shape[1], rgb.shape[0]) == pytest.approx(float(reference["photo_scale"][0]), rel=1e-6)
     canvas = np.zeros((3, *CANVAS))
     height, width = fitted.pixels.shape[:2]
     normalised = (fitted.pixels - np.array(CRMH_R50.pixel_mean)) / np.array(CRMH_R50.pixel_std)

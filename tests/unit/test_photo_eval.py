@@ -247,7 +247,6 @@ def test_report_says_what_was_measured() -> None:
         "right": 0,
         "recall": 0.0,
         "precision": None,
-        "f1": None,
     }
     lines = photo_lines(figures)
     assert lines[0] == "photos 1, left out for their incomplete boxes: 0"
