@@ -53,7 +53,7 @@ def rois_origin(
 def data_origin(data: TrainingData) -> str:
     """Gives the settings of the data, and for its folders what files of which sizes they hold, wherever they lie."""
     folders = [_contents(getattr(data, name)) for name in FOLDERS]
-    how = repr(replace(data, **{name: None for name in FOLDERS if name != "photos"}, photos=Path()))
+    how = repr(replace(data, photos=Path(), squeezed=None, sport=None, shards=None))
     return hashlib.sha256(json.dumps([folders, how]).encode()).hexdigest()
 
 
