@@ -142,20 +142,8 @@ def train_stage(
     samples = _samples(recipe, data, settings.seed, body)
     origin = run_origin(recipe, data, model.config, body.sha256)
     path = folder / WEIGHTS
-
-    def keep(averaged: dict[str, Tensor], step: int, seconds: float) -> None:
-        trained = Mili(model.config)
-        trained.load_state_dict(averaged)
-        save_weights(
-            path,
-            trained,
-            model.config,
-            body_name="none" if bodies is None else body.name,
-            body_sha256="" if bodies is None else body.sha256,
-            score_threshold=recipe.score_threshold,
-            notes=_notes(recipe, data, settings, teacher) | {"step": step, "seconds": round(seconds, 1)},
-        )
-
+    notes = _notes(recipe, data, settings, teacher)
+    keep = partial(_keep, path, recipe, model.config, None if bodies is None else body, notes)
     if recipe.stored:
         assert bodies is not None
         whence = rois_origin(recipe, data, settings, model.config, body.sha256)
@@ -179,6 +167,30 @@ def train_stage(
         objective = Objective(recipe.plan, bodies, teacher, origin)
         train(model, objective, samples, settings, folder, log=log, device=device, keep=keep)
     return path
+
+
+def _keep(
+    path: Path,
+    recipe: Recipe,
+    config: ModelConfig,
+    body: BodyModel | None,
+    notes: dict[str, object],
+    averaged: dict[str, Tensor],
+    step: int,
+    seconds: float,
+) -> None:
+    """Writes averaged weights of a step; without a body they regress none."""
+    trained = Mili(config)
+    trained.load_state_dict(averaged)
+    save_weights(
+        path,
+        trained,
+        config,
+        body_name="none" if body is None else body.name,
+        body_sha256="" if body is None else body.sha256,
+        score_threshold=recipe.score_threshold,
+        notes=notes | {"step": step, "seconds": round(seconds, 1)},
+    )
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
