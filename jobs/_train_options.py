@@ -29,6 +29,7 @@ def recipe(options: argparse.Namespace) -> Recipe:
         sampling=PRESETS[options.model].sampling,
         stored=options.stored,
         score_threshold=options.score_threshold,
+        keep_weights=options.keep_weights,
     )
 
 

@@ -71,6 +71,7 @@ def parser() -> Parser:
     add("--threads", type=int, default=0, help="torch threads (0: torch's own choice)")
     add("--seed", type=int, default=0)
     add("--checkpoint-every", type=int, default=200, help="steps")
+    add("--keep-weights", action="store_true", help="those of every checkpoint, as weights-STEP.safetensors")
     add("--score-threshold", type=float, default=0.6, help="recommended to users, stored in the weights")
     return arguments
 

@@ -185,8 +185,10 @@ class _Shard:
 
     def _rows(self, name: str, rows: slice) -> NDArray[Any]:
         stored = self._stored.get_slice(name)
-        # safetensors refuses an empty slice at the end.
-        found: NDArray[Any] = stored[rows] if rows.stop > rows.start else stored[:][:0]
+        if rows.stop > rows.start:
+            found: NDArray[Any] = stored[rows]
+        else:  # safetensors refuses an empty slice at the end, and any slice of a tensor without rows
+            found = self._stored.get_tensor(name)[:0]
         return found
 
     def _outlines(self, kind: str, people: slice) -> list[Polygons]:

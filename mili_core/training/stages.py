@@ -53,6 +53,8 @@ class Recipe:
         stored: of stage "body": the RoIs of this many samples, rounded up to whole parts, are computed once and kept
             beside the checkpoint and in memory; a step then takes RoIs, not images. 0 computes those of each step.
         score_threshold: stored in the weights.
+        keep_weights: the weights of every checkpoint stay, as weights-STEP.safetensors: what a curve of validation
+            figures over the run is drawn from.
 
     Raises:
         ConfigError: "lr" without teacher, a teacher elsewhere, a branch or losses that the stage has not, RoIs stored
@@ -72,6 +74,7 @@ class Recipe:
     sampling: Sampling = field(default_factory=Sampling)
     stored: int = 0
     score_threshold: float = 0.6
+    keep_weights: bool = False
 
     def __post_init__(self) -> None:
         if self.stage == "lr" and self.teacher is None:
@@ -182,15 +185,17 @@ def _keep(
     """Writes averaged weights of a step; without a body they regress none."""
     trained = Mili(config)
     trained.load_state_dict(averaged)
-    save_weights(
-        path,
-        trained,
-        config,
-        body_name="none" if body is None else body.name,
-        body_sha256="" if body is None else body.sha256,
-        score_threshold=recipe.score_threshold,
-        notes=notes | {"step": step, "seconds": round(seconds, 1)},
-    )
+    paths = [path.with_stem(f"{path.stem}-{step:06}"), path] if recipe.keep_weights else [path]
+    for each in paths:
+        save_weights(
+            each,
+            trained,
+            config,
+            body_name="none" if body is None else body.name,
+            body_sha256="" if body is None else body.sha256,
+            score_threshold=recipe.score_threshold,
+            notes=notes | {"step": step, "seconds": round(seconds, 1)},
+        )
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:
