@@ -18,10 +18,9 @@ from pathlib import Path
 
 import cv2
 import torch
-from inputs import needed
+from inputs import measured, needed
 
 from mili_core.body import load_body
-from mili_core.errors import MiliError
 from mili_core.training.batch import Batch
 from mili_core.training.checkpoint import TrainSettings
 from mili_core.training.loader import SampleStream, batches
@@ -43,11 +42,7 @@ def main() -> int:
     add("--batch", type=int, default=8)
     add("--batches", type=int, default=40, help="how many are timed")
     add("--workers", type=int, nargs="+", default=[0, 1, 2], help="processes")
-    try:
-        return measure(parser.parse_args())
-    except MiliError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return measured(measure, parser)
 
 
 def measure(options: argparse.Namespace) -> int:

@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 from held_out import Model, Seen, Sight, add_sample_flags, batches, open_model, samples_of, see, shrunk
+from inputs import measured
 from line_chart import Curve, Panel, draw_chart
 
 from mili_core.body import load_body
-from mili_core.errors import MiliError
 from mili_core.evaluation.heights import precision_by_height
 from mili_core.evaluation.pose import BandFigures, pose_figures_by_height
 from pipeline.export.pictures import write_picture
@@ -81,11 +81,7 @@ def main() -> int:
     parser.add_argument("--lr-scale", choices=("large", "small"), default="large")
     parser.add_argument("--output", type=Path, required=True, help="the picture: .png or .jpg")
     add_sample_flags(parser, SIZE)
-    try:
-        return measure(parser.parse_args())
-    except MiliError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return measured(measure, parser)
 
 
 def measure(options: argparse.Namespace) -> int:

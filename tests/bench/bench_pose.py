@@ -33,10 +33,10 @@ from held_out import (
     see,
     see_nothing,
 )
+from inputs import measured
 from numpy.typing import NDArray
 
 from mili_core.body import load_body
-from mili_core.errors import MiliError
 from mili_core.evaluation.detection import match_boxes
 from mili_core.evaluation.pose import POSE_BANDS_PX, PoseErrors, PoseFigures, pose_figures
 
@@ -78,11 +78,7 @@ def main() -> int:
     parser.add_argument("--lr-scale", choices=("large", "small"), default="large")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_sample_flags(parser, SIZE)
-    try:
-        return measure(parser.parse_args())
-    except MiliError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return measured(measure, parser)
 
 
 def measure(options: argparse.Namespace) -> int:

@@ -23,12 +23,13 @@ from pathlib import Path
 
 import numpy as np
 from held_out import Seen, Sight, batches, open_model, samples_of, see
+from inputs import measured
 from line_chart import Curve, Panel, draw_chart
 
 from mili_core.api import Predictor
 from mili_core.body import load_body
 from mili_core.datasets.sample import Sample
-from mili_core.errors import ConfigError, MiliError
+from mili_core.errors import ConfigError
 from mili_core.evaluation.detection import FoundBoxes, TrueBoxes, match_boxes
 from mili_core.evaluation.labelled import LabelledPhotos
 from mili_core.evaluation.matching import Match
@@ -72,11 +73,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="the picture: .png or .jpg")
     parser.add_argument("--shards", type=Path, help="samples rendered ahead, of a seed not trained on")
     parser.add_argument("--images", type=int, help="how many of them (default: all)")
-    try:
-        return measure(parser.parse_args())
-    except MiliError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return measured(measure, parser)
 
 
 def measure(options: argparse.Namespace) -> int:
