@@ -26,6 +26,8 @@ from mili_core.whole_file import whole_file
 SHIPPED = Path(__file__).parent / "weights" / "mili_lite.safetensors"
 FORMAT_1, FORMAT = "mili-weights-1", "mili-weights-2"
 COUNTER = "num_batches_tracked"  # of batch normalisation; inference does not need it, so no file holds it
+STATISTICS = ("running_mean", "running_var")
+"""Of batch normalisation: kept in single precision, for a variance may well be beyond half precision's 65504."""
 
 Holds = Literal["model", "backbone"]
 
@@ -64,7 +66,7 @@ def save_weights(
     score_threshold: float,
     notes: Mapping[str, object],
 ) -> None:
-    """Writes the model's state as fp16 safetensors (integer buffers unchanged), whole or not at all.
+    """Writes the model's state as fp16 safetensors (integer buffers and STATISTICS unchanged), whole or not at all.
 
     Raises:
         WeightsError: as of `save_tensors`, or a tensor holds values that half precision cannot.
@@ -176,8 +178,11 @@ def _stored(path: Path) -> tuple[str, dict[str, str], dict[str, Tensor]]:
 
 
 def _halved(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns tensors with their floating point values in half precision."""
-    halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    """Returns tensors with their floating point values in half precision, but for those in STATISTICS."""
+    halved = {
+        name: value.half() if value.is_floating_point() and not name.endswith(STATISTICS) else value
+        for name, value in tensors.items()
+    }
     for name, value in halved.items():
         if not torch.isfinite(value).all():
             raise WeightsError(

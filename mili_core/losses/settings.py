@@ -69,7 +69,7 @@ TUNE_WEIGHTS = replace(CRMH_WEIGHTS, interpenetration=0.01, depth_order=100.0)
 BODY_TERMS = (
     "keypoints", "joint_maps", "joint_places", "joints3d", "vertices", "pose", "betas", "prior", "shape_prior"
 )  # fmt: skip
-LITE_BODY_SHARE = 0.15
+LITE_BODY_SHARE = 0.5
 LITE_WEIGHTS = replace(
     LossWeights(restoration=0.02),
     **{name: LITE_BODY_SHARE * getattr(LossWeights(), name) for name in BODY_TERMS},

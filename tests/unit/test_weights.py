@@ -288,6 +288,20 @@ def test_values_that_half_precision_cannot_hold_are_not_saved(value: float, tmp_
     assert (tmp_path / "w.safetensors").read_bytes() == before
 
 
+def test_large_statistics_are_saved_in_full(tmp_path: Path) -> None:
+    """The variance of what a normalisation is there to normalise has no bound."""
+    model = Mili(TINY)
+    norms = {name: value for name, value in model.state_dict().items() if name.endswith("running_var")}
+    for value in norms.values():
+        value.fill_(123_456.789)
+    path = tmp_path / "w.safetensors"
+    save_weights(path, model, TINY, body_name="open", body_sha256="ab", score_threshold=0.3, notes={})
+    stored = read_weights(path).tensors
+    assert norms
+    for name, value in norms.items():
+        torch.testing.assert_close(stored[name], value, atol=0, rtol=0)
+
+
 def test_tensors_that_share_memory_are_written_each_in_full(tmp_path: Path) -> None:
     rows = torch.arange(6.0).reshape(2, 3)
     tensors = {"all": rows, "again": rows, "last": rows[1], "across": rows.T}
