@@ -29,7 +29,7 @@ def parser() -> Parser:
     add("--score", type=float, help="for recall and precision (default: what the weights recommend, or .5)")
     scene = kinds.add_parser("scene", help="compare a finished run with the truth of its scene")
     scene.add_argument("--people", type=Path, required=True, help="output folder of a run, or a people file in it")
-    scene.add_argument("--truth", type=Path, required=True, help="truth.json or truth/people.parquet")
+    scene.add_argument("--truth", type=Path, required=True, help="truth.json, truth/people.parquet or their folder")
     scene.add_argument("--photos-annotations", type=Path, help="recall only over people from its val photos")
     scene.add_argument("--min-height", type=float, default=64.0, help="frame px, for recall (default: %(default)s)")
     scene.add_argument("--min-visible", type=float, default=0.7, help="share, for recall (default: %(default)s)")
@@ -80,6 +80,9 @@ def _scene(options: argparse.Namespace) -> list[str]:
 
     found = read_found(options.people)
     truth = read_truth(options.truth, options.photos_annotations)
+    if found.frame is not None and truth.frame not in {None, found.frame}:
+        names = [f"scene {scene!r}, frame {number}" for scene, number in (found.frame, truth.frame)]
+        print(f"warning: the run is of {names[0]}, the truth of {names[1]}", file=sys.stderr)
     limits = {"min_height_px": options.min_height, "min_visible": options.min_visible}
     chosen = choose_people(truth.boxes_frame, truth.visible_fraction, **limits) & truth.held_out
     figures = match_scene(found.boxes_frame, found.scores, truth.boxes_frame, chosen)

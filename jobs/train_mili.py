@@ -21,14 +21,23 @@ def parser() -> Parser:
     """Returns the command line."""
     arguments = job_parser("train-mili", __doc__)
     add, path = arguments.add_argument, Path
-    add("--photos", type=path, required=True, help="folder with annotations.json (COCO style) and images/")
-    add("--squeezed", type=path, help="folder of square-squeezed photos with boxes")
-    add("--sport", type=path, help="folder of single athletes with 14 joints")
+    add(
+        "--photos",
+        type=path,
+        required=True,
+        help='folder with images/ and annotations.json (COCO style; "split": "train" marks those to train on)',
+    )
+    add(
+        "--squeezed",
+        type=path,
+        help="folder like --photos, of photos squeezed to squares; all is trained on",
+    )
+    add("--sport", type=path, help="folder of single athletes: images/ and joints.json (LSP's 14 joints each)")
     add("--shards", type=path, help="folder of rendered samples (default: render while training, slowly)")
-    add("--renders", type=float, default=0.35, help="share of rendered samples among those with people")
+    add("--renders", type=float, default=0.35, help="share of rendered samples among those with people (%(default)s)")
     add("--no-render-detection", action="store_true", help="rendered samples teach bodies only")
     add("--output", type=output_folder, required=True, help="checkpoint, log and weights; continued if it exists")
-    add("--stage", choices=("detection", "hr", "lr", "body"), required=True)
+    add("--stage", choices=("detection", "hr", "lr", "body"), required=True, help="what is trained: see above")
     add("--branch", choices=("hr", "lr"), help="of the stages detection and body (default: hr)")
     add(
         "--model",
@@ -66,13 +75,13 @@ def parser() -> Parser:
     )
     add("--warmup", type=int, help="steps until the peak (150; r50: 500)")
     add("--device", default="cpu", help="cpu, cuda[:n] or auto")
-    add("--amp", choices=("none", "bf16"), default="none")
-    add("--workers", type=int, default=1)
+    add("--amp", choices=("none", "bf16"), default="none", help="(%(default)s)")
+    add("--workers", type=int, default=1, help="processes that prepare samples (%(default)s)")
     add("--threads", type=int, default=0, help="torch threads (0: torch's own choice)")
-    add("--seed", type=int, default=0)
-    add("--checkpoint-every", type=int, default=200, help="steps")
+    add("--seed", type=int, default=0, help="(%(default)s)")
+    add("--checkpoint-every", type=int, default=200, help="steps (%(default)s)")
     add("--keep-weights", action="store_true", help="those of every checkpoint, as weights-STEP.safetensors")
-    add("--score-threshold", type=float, default=0.6, help="recommended to users, stored in the weights")
+    add("--score-threshold", type=float, help="recommended to users (what --initial or --teacher recommends, or .6)")
     return arguments
 
 

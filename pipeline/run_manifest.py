@@ -57,10 +57,11 @@ class Summary:
 
     def line(self) -> str:
         """Gives the closing line of the log."""
+        people = f"{self.people} {'person' if self.people == 1 else 'people'}"
         frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
         failed = f"{self.blocks_failed} of {self.blocks} blocks failed"
         why = f" (first: {self.first_error})" if self.first_error else ""
-        return f"{self.people} people in {frames}, {failed}{why}, {self.seconds:.1f} s, table in {self.people_folder}"
+        return f"{people} in {frames}, {failed}{why}, {self.seconds:.1f} s, table in {self.people_folder}"
 
 
 def frame_entry(

@@ -19,15 +19,18 @@ from mili_core.errors import ConfigError, MissingFileError, StoreError
 from pipeline.table import read_people
 from pipeline.types import BoolArray, Float64Array
 
+FrameName = tuple[str, int]
+TRUTHS = ("truth.json", "truth/people.parquet", "people.parquet")  # in the folder of a scene
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundPeople:
-    """Boxes (N, 4) in frame px and scores (N,) of one frame."""
+    """Boxes (N, 4) in frame px and scores (N,) of one frame; scene and number of the frame, None where nobody is."""
 
     boxes_frame: Float64Array
     scores: Float64Array
+    frame: FrameName | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +41,13 @@ class TruePeople:
         boxes_frame: (M, 4) visible boxes, frame px.
         visible_fraction: (M,) 0..1.
         held_out: (M,) True for people whom the model cannot have seen in training.
+        frame: scene and number, None where the truth does not say.
     """
 
     boxes_frame: Float64Array
     visible_fraction: Float64Array
     held_out: BoolArray
+    frame: FrameName | None = None
 
 
 def read_found(path: Path) -> FoundPeople:
@@ -56,15 +61,14 @@ def read_found(path: Path) -> FoundPeople:
         ConfigError: the path holds several frames.
     """
     table = read_people(path)
-    _check_one_frame(table, path)
-    return FoundPeople(_boxes(table), _numbers(table, "score"))
+    return FoundPeople(_boxes(table), _numbers(table, "score"), _one_frame(table, path))
 
 
 def read_truth(path: Path, photos_annotations: Path | None = None) -> TruePeople:
     """Gives the true people of one frame.
 
     Args:
-        path: a JSON or a Parquet file.
+        path: a JSON or a Parquet file, or the folder of a scene that holds one.
         photos_annotations: COCO-style file with a `split` per image; of a JSON truth, only people cut out of its
             "val" photos count as held out. None holds everyone out.
 
@@ -72,6 +76,7 @@ def read_truth(path: Path, photos_annotations: Path | None = None) -> TruePeople
         MissingFileError, StoreError: a file is missing or cannot be read.
         ConfigError: a Parquet truth holds several frames, or comes with photo annotations.
     """
+    path = next((each for each in (path / name for name in TRUTHS) if each.is_file()), path)
     for file in (path, photos_annotations):
         if file is not None and not file.is_file():
             raise MissingFileError(f"{file} does not exist: name a truth file (.json or .parquet) and its annotations")
@@ -100,9 +105,9 @@ def _truth_of_table(path: Path) -> TruePeople:
         table = pq.read_table(path, columns=["scene_id", "frame_id", "bbox", "visible_fraction"], partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path}: not a readable truth file ({error}): make the scene again") from error
-    _check_one_frame(table, path)
+    frame = _one_frame(table, path)
     visible = np.nan_to_num(_numbers(table, "visible_fraction"), nan=0.0)
-    return TruePeople(_boxes(table), visible, np.ones(len(table), dtype=bool))
+    return TruePeople(_boxes(table), visible, np.ones(len(table), dtype=bool), frame)
 
 
 def _validation_photos(path: Path) -> frozenset[int]:
@@ -118,10 +123,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def _check_one_frame(table: pa.Table, path: Path) -> None:
+def _one_frame(table: pa.Table, path: Path) -> FrameName | None:
+    """Returns the frame of a table, None where it has no rows."""
     frames = table.select(["scene_id", "frame_id"]).group_by(["scene_id", "frame_id"]).aggregate([])
     if len(frames) > 1:
         raise ConfigError(f"{path} holds {len(frames)} frames: name the file of one of them")
+    return (str(frames["scene_id"][0]), int(frames["frame_id"][0].as_py())) if len(frames) else None
 
 
 def _boxes(table: pa.Table) -> Float64Array:

@@ -60,6 +60,7 @@ class CocoPhotos(SampleSequence):
 
     Raises:
         MissingFileError: folder or annotation file is missing.
+        ImageError: the annotation file is not in COCO's form.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class CocoPhotos(SampleSequence):
     ) -> None:
         root = Path(folder)
         document = read_json(root / annotations)
+        for name in ("images", "annotations"):
+            if not isinstance(document.get(name) if isinstance(document, dict) else None, list):
+                raise ImageError(f"annotation file {root / annotations} has no list {name!r}: COCO's form is needed")
         records = _records(document, root.name, split)
         self._records = [record for record in records if _satisfies(record, require)]
         self._store = ImageStore(root / images, keep=keep_encoded)

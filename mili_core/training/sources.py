@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mili_core.body import BodyModel
 from mili_core.datasets.augment import AugmentSettings
-from mili_core.datasets.coco import CocoPhotos
+from mili_core.datasets.coco import CocoPhotos, Requirement
 from mili_core.datasets.mixture import MixtureSource, TrainingMixture
 from mili_core.datasets.shards import ShardSource
 from mili_core.datasets.sport import SportPoses
@@ -21,6 +21,7 @@ NEGATIVES = 0.22  # share of person-free samples
 RENDERS = 0.35  # share of the others: they alone know bodies in 3D
 FOLDERS = ("photos", "squeezed", "sport", "shards")
 CELL = 32  # px; canvases are whole cells of the pyramid's top
+SPLIT = "train"  # of photos: what their annotations call those to train on
 CANVAS = (416, 256)  # px; half the network's sides: four times the steps, people as tall
 
 
@@ -65,7 +66,7 @@ class TrainingData:
 
 def box_sources(data: TrainingData) -> list[MixtureSource]:
     """Gives the photos with boxes; weights are about proportional to what each photo adds."""
-    sources = [MixtureSource("photos", CocoPhotos(data.photos, "train"), 0.60, negatives=True)]
+    sources = [MixtureSource("photos", _photos(data.photos), 0.60, negatives=True)]
     if data.squeezed is not None:
         sources.append(MixtureSource("squeezed", SqueezedPhotos(data.squeezed), 0.28, negatives=True))
     return sources
@@ -81,10 +82,23 @@ def all_sources(data: TrainingData) -> list[MixtureSource]:
 
 def keypoint_sources(data: TrainingData) -> list[MixtureSource]:
     """Gives the photos with 2D keypoints."""
-    sources = [MixtureSource("keypoints", CocoPhotos(data.photos, "train", require="keypoints"), 0.55)]
+    sources = [MixtureSource("keypoints", _photos(data.photos, "keypoints"), 0.55)]
     if data.sport is not None:
         sources.append(MixtureSource("sport", SportPoses(data.sport), 0.45))
     return sources
+
+
+def _photos(folder: Path, require: Requirement = "boxes") -> CocoPhotos:
+    """Returns the training photos of a folder.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    photos = CocoPhotos(folder, SPLIT, require=require)
+    if len(photos) == 0:
+        known = "" if require == "boxes" else f" and complete {require}"
+        raise ConfigError(f'{folder} holds no photo with "split": "{SPLIT}"{known} in its annotations; add them')
+    return photos
 
 
 def with_renders(photos: Sequence[MixtureSource], data: TrainingData, body: BodyModel) -> list[MixtureSource]:

@@ -32,6 +32,8 @@ from mili_core.training.step import Objective, Plan, Teacher
 from mili_core.training.stored_bodies import StoredBodies
 from mili_core.weights import read_weights, save_weights
 
+SCORE_THRESHOLD = 0.6  # recommended by weights that start from none which recommend another
+
 Stage = Literal["detection", "hr", "lr", "body"]
 
 
@@ -52,7 +54,8 @@ class Recipe:
         sampling: examples an image.
         stored: of stage "body": the RoIs of this many samples, rounded up to whole parts, are computed once and kept
             beside the checkpoint and in memory; a step then takes RoIs, not images. 0 computes those of each step.
-        score_threshold: stored in the weights.
+        score_threshold: stored in the weights; None means what the weights that it starts from recommend, or else
+            SCORE_THRESHOLD.
         keep_weights: the weights of every checkpoint stay, as weights-STEP.safetensors: what a curve of validation
             figures over the run is drawn from.
 
@@ -73,7 +76,7 @@ class Recipe:
     losses: LossSettings = field(default_factory=LossSettings)
     sampling: Sampling = field(default_factory=Sampling)
     stored: int = 0
-    score_threshold: float = 0.6
+    score_threshold: float | None = None
     keep_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class Recipe:
             raise ConfigError(f"stage {self.stage} has no contrastive loss; leave --no-contrastive out")
         if self.stage == "detection" and self.losses.penalty == "mse":
             raise ConfigError("stage detection trains no bodies; leave --tune out")
-        if not 0.0 <= self.score_threshold <= 1.0:
+        if self.score_threshold is not None and not 0.0 <= self.score_threshold <= 1.0:
             raise ConfigError(f"--score-threshold {self.score_threshold} is not possible; give 0 to 1")
         if self.stored < 0 or (self.stored and self.stage != "body"):
             raise ConfigError(f"--stored {self.stored} is not possible; give 1 or more, in stage body only")
@@ -138,6 +141,7 @@ def train_stage(
         device: where to train; None means the CPU.
     """
     _keep_memory()
+    recipe = replace(recipe, score_threshold=_recommended(recipe))
     device = device or torch.device("cpu")
     model, teacher = _models(recipe, settings.seed)
     body = load_body(recipe.body)
@@ -193,9 +197,18 @@ def _keep(
             config,
             body_name="none" if body is None else body.name,
             body_sha256="" if body is None else body.sha256,
-            score_threshold=recipe.score_threshold,
+            score_threshold=_recommended(recipe),
             notes=notes | {"step": step, "seconds": round(seconds, 1)},
         )
+
+
+def _recommended(recipe: Recipe) -> float:
+    """Returns the score that the weights shall recommend."""
+    start = recipe.initial or recipe.teacher
+    if recipe.score_threshold is not None:
+        return recipe.score_threshold
+    earlier = None if start is None else read_weights(start)
+    return SCORE_THRESHOLD if earlier is None or earlier.holds != "model" else earlier.score_threshold
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:

@@ -86,6 +86,8 @@ def _groups(inputs: Sequence[str]) -> list[_Group]:
     groups: list[_Group] = []
     members: dict[Path, list[Path]] = {}
     for text in inputs:
+        if not text.strip():  # an unset variable of a shell; its absolute path would be the current folder
+            raise MissingFileError("an input is empty; name a picture, a folder or a glob pattern")
         path = Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps "..", which would name a scene
         if path.is_file():
             groups.append(_Group(sanitise(path.stem), (path,), single=True))

@@ -90,6 +90,13 @@ def test_coco_reads_boxes_outlines_keypoints_and_crowds(folder: Path) -> None:
     assert sample.boxes_complete
 
 
+@pytest.mark.parametrize("document", [{}, {"images": []}, {"images": [], "annotations": {}}, []])
+def test_annotations_of_another_form_are_named(document: object, tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_text(json.dumps(document))
+    with pytest.raises(ImageError, match=r"annotations\.json has no list '(images|annotations)'"):
+        CocoPhotos(tmp_path)
+
+
 def test_coco_gives_photos_without_people(folder: Path) -> None:
     empty = CocoPhotos(folder, "train")[1]
     assert empty.boxes_xyxy.shape == (0, 4)

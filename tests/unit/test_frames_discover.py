@@ -7,8 +7,10 @@ import pytest
 import pyvips
 
 from mili_core.errors import ConfigError, ImageError, MissingFileError
+from pipeline.config import SceneConfig
 from pipeline.frames import discover
 from pipeline.frames.discover import natural_key, sanitise
+from pipeline.inputs import named_inputs
 from pipeline.types import FrameRef
 
 
@@ -29,6 +31,30 @@ def test_one_file(tmp_path: Path) -> None:
     (ref,) = discover([make(tmp_path / "IMG_01_02.jpg", 12, 5)])
     assert (ref.scene_id, ref.frame_id, ref.width, ref.height, ref.focal_px) == ("IMG_01_02", 0, 12, 5, None)
     assert ref.uri == str(tmp_path / "IMG_01_02.jpg")
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_input_is_not_the_current_folder(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingFileError, match="an input is empty"):
+        discover([text])
+
+
+@pytest.mark.parametrize("named", [".", "*.png", "../photos"])
+def test_the_output_is_not_the_folder_of_the_photos(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second run would take the overview of the first for a photo."""
+    make(tmp_path / "photos" / "a.png")
+    monkeypatch.chdir(tmp_path / "photos")
+    for output in (".", str(tmp_path / "photos")):
+        with pytest.raises(ConfigError, match="is the folder of the photos"):
+            named_inputs(SceneConfig(input=(named,), output=output))
+    assert len(named_inputs(SceneConfig(input=(named,), output="out"))[0]) == 1
+    assert len(named_inputs(SceneConfig(input=("a.png",), output="."))[0]) == 1
 
 
 def test_relative_inputs_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,25 @@ def test_table_truth_gives_the_same(
         read_truth(table)
 
 
+def test_the_folder_of_a_scene_and_the_truth_of_another(
+    run: Path, truth_json: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = figures(capsys, "--people", run, "--truth", truth_json)
+    assert figures(capsys, "--people", run, "--truth", truth_json.parent) == named
+    columns = {
+        "scene_id": ["elsewhere"] * 4,
+        "frame_id": pa.array([7] * 4, pa.int32()),
+        "bbox": box_column(PEOPLE),
+        "visible_fraction": pa.array(VISIBLE, pa.float32()),
+    }
+    (tmp_path / "other" / "truth").mkdir(parents=True)
+    pq.write_table(pa.table(columns), tmp_path / "other" / "truth" / "people.parquet")
+    assert main(["scene", "--people", str(run), "--truth", str(tmp_path / "other")]) == 0
+    told = capsys.readouterr()
+    assert told.out
+    assert told.err.startswith("warning: the run is of scene 's', frame 0, the truth of scene 'elsewhere', frame 7")
+
+
 def test_text_report(run: Path, truth_json: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scene", "--people", str(run), "--truth", str(truth_json)]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -114,6 +114,31 @@ def test_weights_of_every_checkpoint_are_kept_where_asked(data: TrainingData, tm
     assert [path.name for path in (tmp_path / "one").glob("weights*")] == ["weights.safetensors"]
 
 
+def test_weights_recommend_the_score_that_they_started_from(data: TrainingData, tmp_path: Path) -> None:
+    first = trained(Recipe("hr", score_threshold=0.3), data, tmp_path / "first")
+    start = tmp_path / "first" / "weights.safetensors"
+    scores = [
+        trained(recipe, data, tmp_path / name).score_threshold
+        for name, recipe in {
+            "initial": Recipe("hr", initial=start),
+            "teacher": Recipe("lr", teacher=start),
+            "asked": Recipe("hr", initial=start, score_threshold=0.7),
+            "alone": Recipe("hr"),
+        }.items()
+    ]
+    assert [first.score_threshold, *scores] == [0.3, 0.3, 0.3, 0.7, 0.6]
+
+
+def test_photos_of_no_split_are_refused(data: TrainingData, tmp_path: Path) -> None:
+    document = json.loads((data.photos / "annotations.json").read_text())
+    for image in document["images"]:
+        del image["split"]
+    (tmp_path / "annotations.json").write_text(json.dumps(document))
+    for stage in ("hr", "body"):
+        with pytest.raises(ConfigError, match='holds no photo with "split": "train"'):
+            train_stage(Recipe(stage, config=TINY), replace(data, photos=tmp_path), SETTINGS, tmp_path, log=quiet)
+
+
 def test_a_stage_that_is_complete_stays_as_it_is(data: TrainingData, tmp_path: Path) -> None:
     first = trained(Recipe("hr"), data, tmp_path)
     lines: list[str] = []
