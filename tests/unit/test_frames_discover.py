@@ -34,9 +34,7 @@ def test_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  "])
-def test_an_empty_input_is_not_the_current_folder(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_input_is_not_the_current_folder(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError, match="an input is empty"):
