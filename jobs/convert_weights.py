@@ -35,6 +35,8 @@ def _write(options: argparse.Namespace) -> int:
 
     if (options.kind == "score") != (options.score_threshold is not None):
         raise ConfigError("--score-threshold belongs to `score`, which needs it: score IN OUT --score-threshold 0.4")
+    if options.output.exists() and options.source.exists() and options.output.samefile(options.source):
+        raise ConfigError(f"{options.output} would replace the file that it is made of; give another name")
     return _rescore(options) if options.kind == "score" else _convert(options)
 
 

@@ -20,14 +20,12 @@ def rescore(source: Path, output: Path, score_threshold: float) -> float:
         score_threshold: least detection score to recommend, 0..1.
 
     Raises:
-        ConfigError: the score is not in 0..1, or the output is the source.
+        ConfigError: the score is not in 0..1.
         MissingFileError, WeightsError: the source is not there or no weights file of a whole model, or the output
             cannot be written.
     """
     if not 0.0 <= score_threshold <= 1.0:
         raise ConfigError(f"--score-threshold {score_threshold:g} is not in 0..1")
-    if output.exists() and output.samefile(source):
-        raise ConfigError(f"{output} would replace the weights that it is made of; give another name")
     weights = read_weights(source)
     if weights.holds != "model":
         raise WeightsError(f"weights {source} hold a {weights.holds} only, which finds nobody: there is no score")

@@ -19,7 +19,7 @@ from mili_core.errors import ConfigError, MissingFileError, StoreError
 from pipeline.table import read_people
 from pipeline.types import BoolArray, Float64Array
 
-FrameName = tuple[str, int]
+FrameName = tuple[str, str]
 TRUTHS = ("truth.json", "truth/people.parquet", "people.parquet")  # in the folder of a scene
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -77,6 +77,8 @@ def read_truth(path: Path, photos_annotations: Path | None = None) -> TruePeople
         ConfigError: a Parquet truth holds several frames, or comes with photo annotations.
     """
     path = next((each for each in (path / name for name in TRUTHS) if each.is_file()), path)
+    if path.is_dir():
+        raise MissingFileError(f"{path} holds none of {', '.join(TRUTHS)}: name a truth file")
     for file in (path, photos_annotations):
         if file is not None and not file.is_file():
             raise MissingFileError(f"{file} does not exist: name a truth file (.json or .parquet) and its annotations")
@@ -128,7 +130,7 @@ def _one_frame(table: pa.Table, path: Path) -> FrameName | None:
     frames = table.select(["scene_id", "frame_id"]).group_by(["scene_id", "frame_id"]).aggregate([])
     if len(frames) > 1:
         raise ConfigError(f"{path} holds {len(frames)} frames: name the file of one of them")
-    return (str(frames["scene_id"][0]), int(frames["frame_id"][0].as_py())) if len(frames) else None
+    return (str(frames["scene_id"][0]), str(frames["frame_id"][0])) if len(frames) else None
 
 
 def _boxes(table: pa.Table) -> Float64Array:

@@ -75,10 +75,11 @@ class CocoPhotos(SampleSequence):
     ) -> None:
         root = Path(folder)
         document = read_json(root / annotations)
-        for name in ("images", "annotations"):
-            if not isinstance(document.get(name) if isinstance(document, dict) else None, list):
-                raise ImageError(f"annotation file {root / annotations} has no list {name!r}: COCO's form is needed")
-        records = _records(document, root.name, split)
+        try:
+            records = _records(document, root.name, split)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            why = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise ImageError(f"annotation file {root / annotations} is not in COCO's form: {why}") from error
         self._records = [record for record in records if _satisfies(record, require)]
         self._store = ImageStore(root / images, keep=keep_encoded)
 
@@ -105,6 +106,10 @@ class CocoPhotos(SampleSequence):
     def keypoints_complete_at(self, index: int) -> bool:
         """Says whether the keypoints of every person of a photo are labelled, without decoding it."""
         return self._records[index].keypoints_complete
+
+    def people_at(self, index: int) -> int:
+        """Gives how many people of a photo are labelled, without decoding it."""
+        return len(self._records[index].boxes_xyxy)
 
     def preload(self) -> int:
         """Reads all files ahead; returns the encoded bytes held."""

@@ -31,14 +31,16 @@ class SportPoses(SampleSequence):
 
     Raises:
         MissingFileError: folder or joints file is missing.
-        ImageError: the joints are in another order.
+        ImageError: nobody is there, or the joints are in another order.
     """
 
     def __init__(self, folder: Path | str) -> None:
         root = Path(folder)
         document = read_json(root / "joints.json")
-        if tuple(document["order"]) != JOINT_ORDER:
-            raise ImageError(f"joints in {root} are ordered {document['order']}, expected {list(JOINT_ORDER)}")
+        if not isinstance(document, dict) or not document.get("images"):
+            raise ImageError(f"{root / 'joints.json'} has no list 'images' with athletes in it")
+        if tuple(document.get("order", ())) != JOINT_ORDER:
+            raise ImageError(f"joints in {root} are ordered {document.get('order')}, expected {list(JOINT_ORDER)}")
         self._store = ImageStore(root / "images")
         self._entries: list[dict[str, Any]] = document["images"]
         self._data_set = root.name

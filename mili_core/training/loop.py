@@ -16,12 +16,13 @@ from mili_core.losses.total import LossTerms, total_loss
 from mili_core.nets.mili import Mili
 from mili_core.training.batch import Batch
 from mili_core.training.checkpoint import CHECKPOINT, Lesson, LessonT, Trained, TrainSettings, TrainState, save, start
+from mili_core.training.kept_weights import WEIGHTS
 from mili_core.training.loader import SampleStream, batches
 from mili_core.training.precision import precision
 
 __all__ = ["DivergedError", "SampleStream", "TrainSettings", "freeze_norms", "train", "train_on"]
 
-LOG, WEIGHTS = "log.jsonl", "weights.safetensors"  # in a run's folder, beside its checkpoint
+LOG = "log.jsonl"  # in a run's folder, beside its checkpoint
 
 Keep = Callable[[dict[str, Tensor], int, float], None]
 """Takes averaged weights on the CPU, the step that they are of, and the seconds until then."""
@@ -102,9 +103,9 @@ def train_on(
         if state.step % settings.log_every == 0 or state.step == settings.steps:
             _report(folder, state, terms.values(objective.weights), log)
         if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
-            save(state, settings, folder)
             if keep is not None and state.step < settings.steps:
                 keep(_averaged(state), state.step, state.seconds)
+            save(state, settings, folder)  # last: a run that is stopped before it writes the same weights again
     if keep is not None:
         keep(_averaged(state), state.step, state.seconds)
     return _averaged(state)

@@ -68,7 +68,10 @@ def box_sources(data: TrainingData) -> list[MixtureSource]:
     """Gives the photos with boxes; weights are about proportional to what each photo adds."""
     sources = [MixtureSource("photos", _photos(data.photos), 0.60, negatives=True)]
     if data.squeezed is not None:
-        sources.append(MixtureSource("squeezed", SqueezedPhotos(data.squeezed), 0.28, negatives=True))
+        squeezed = SqueezedPhotos(data.squeezed)
+        if len(squeezed) == 0:
+            raise ConfigError(f"{data.squeezed} holds no photo whose boxes are complete; leave it out")
+        sources.append(MixtureSource("squeezed", squeezed, 0.28, negatives=True))
     return sources
 
 
@@ -95,9 +98,9 @@ def _photos(folder: Path, require: Requirement = "boxes") -> CocoPhotos:
         ConfigError: there are none.
     """
     photos = CocoPhotos(folder, SPLIT, require=require)
-    if len(photos) == 0:
+    if not any(photos.people_at(index) for index in range(len(photos))):
         known = "" if require == "boxes" else f" and complete {require}"
-        raise ConfigError(f'{folder} holds no photo with "split": "{SPLIT}"{known} in its annotations; add them')
+        raise ConfigError(f'{folder} holds no photo of people with "split": "{SPLIT}"{known} in its annotations')
     return photos
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from mili_core.body import BodyModel, SkinnedBody, load_body
 from mili_core.config import MILI_LITE, Branch, ModelConfig
@@ -24,15 +23,14 @@ from mili_core.training.assign import Sampling
 from mili_core.training.bodies import BodySupervision
 from mili_core.training.checkpoint import check_same_run
 from mili_core.training.initial import initial_model, known_poses, read_teacher, same_head, student_of
-from mili_core.training.loop import WEIGHTS, TrainSettings, train, train_on
+from mili_core.training.kept_weights import WEIGHTS, KeptWeights, recommended_score, refuse_own_weights
+from mili_core.training.loop import TrainSettings, train, train_on
 from mili_core.training.origin import rois_origin, run_origin
 from mili_core.training.roi_store import stored_rois
 from mili_core.training.sources import TrainingData, all_sources, box_sources, keypoint_sources, stream, with_renders
 from mili_core.training.step import Objective, Plan, Teacher
 from mili_core.training.stored_bodies import StoredBodies
-from mili_core.weights import read_weights, save_weights
-
-SCORE_THRESHOLD = 0.6  # recommended by weights that start from none which recommend another
+from mili_core.weights import read_weights
 
 Stage = Literal["detection", "hr", "lr", "body"]
 
@@ -54,8 +52,8 @@ class Recipe:
         sampling: examples an image.
         stored: of stage "body": the RoIs of this many samples, rounded up to whole parts, are computed once and kept
             beside the checkpoint and in memory; a step then takes RoIs, not images. 0 computes those of each step.
-        score_threshold: stored in the weights; None means what the weights that it starts from recommend, or else
-            SCORE_THRESHOLD.
+        score_threshold: stored in the weights; None means what the run's earlier weights recommend,
+            or those that it starts from, or else SCORE_THRESHOLD.
         keep_weights: the weights of every checkpoint stay, as weights-STEP.safetensors: what a curve of validation
             figures over the run is drawn from.
 
@@ -141,16 +139,18 @@ def train_stage(
         device: where to train; None means the CPU.
     """
     _keep_memory()
-    recipe = replace(recipe, score_threshold=_recommended(recipe))
+    starts = [path for path in (recipe.initial, recipe.teacher) if path is not None]
+    refuse_own_weights(folder, starts)
+    score = recommended_score(recipe.score_threshold, folder, starts)
     device = device or torch.device("cpu")
     model, teacher = _models(recipe, settings.seed)
     body = load_body(recipe.body)
     bodies = None if recipe.stage == "detection" else _supervision(model, recipe, body)
     samples = _samples(recipe, data, settings.seed, body)
     origin = run_origin(recipe, data, model.config, body.sha256)
-    path = folder / WEIGHTS
     notes = _notes(recipe, data, settings, teacher)
-    keep = partial(_keep, path, recipe, model.config, None if bodies is None else body, notes)
+    regressed = None if bodies is None else body
+    keep = KeptWeights(folder, model.config, regressed, score, notes, recipe.keep_weights)
     if recipe.stored:
         assert bodies is not None
         whence = rois_origin(recipe, data, settings, model.config, body.sha256)
@@ -173,42 +173,7 @@ def train_stage(
     else:
         objective = Objective(recipe.plan, bodies, teacher, origin)
         train(model, objective, samples, settings, folder, log=log, device=device, keep=keep)
-    return path
-
-
-def _keep(
-    path: Path,
-    recipe: Recipe,
-    config: ModelConfig,
-    body: BodyModel | None,
-    notes: dict[str, object],
-    averaged: dict[str, Tensor],
-    step: int,
-    seconds: float,
-) -> None:
-    """Writes averaged weights of a step; without a body they regress none."""
-    trained = Mili(config)
-    trained.load_state_dict(averaged)
-    paths = [path.with_stem(f"{path.stem}-{step:06}"), path] if recipe.keep_weights else [path]
-    for each in paths:
-        save_weights(
-            each,
-            trained,
-            config,
-            body_name="none" if body is None else body.name,
-            body_sha256="" if body is None else body.sha256,
-            score_threshold=_recommended(recipe),
-            notes=notes | {"step": step, "seconds": round(seconds, 1)},
-        )
-
-
-def _recommended(recipe: Recipe) -> float:
-    """Returns the score that the weights shall recommend."""
-    start = recipe.initial or recipe.teacher
-    if recipe.score_threshold is not None:
-        return recipe.score_threshold
-    earlier = None if start is None else read_weights(start)
-    return SCORE_THRESHOLD if earlier is None or earlier.holds != "model" else earlier.score_threshold
+    return folder / WEIGHTS
 
 
 def _models(recipe: Recipe, seed: int) -> tuple[Mili, Teacher | None]:

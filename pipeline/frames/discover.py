@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,8 @@ from pipeline.types import FrameRef
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 FRAME_ID_LIMIT = 2**31
+DRAWN = re.compile(r"(overview|topview|plan)(-.+)?\.jpg")  # what a run draws into its folder
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,12 @@ class _Group:
 
 
 def discover(
-    inputs: Sequence[str], scene_id: str | None = None, frame_id: int | None = None, *, focal_given: bool = False
+    inputs: Sequence[str],
+    scene_id: str | None = None,
+    frame_id: int | None = None,
+    *,
+    focal_given: bool = False,
+    results: Path | None = None,
 ) -> list[FrameRef]:
     """Gives the frames that the inputs name, with the size and focal length that their headers say.
 
@@ -45,6 +53,7 @@ def discover(
         scene_id: puts all inputs into this one scene.
         frame_id: number of the frame; only where the inputs name one file.
         focal_given: the focal length is known from elsewhere.
+        results: folder of results; what an earlier run drew into it is no frame, whatever names it.
 
     Returns:
         One FrameRef per file, absolute paths, no two with the same scene_id and frame_id.
@@ -54,7 +63,7 @@ def discover(
         ImageError: a file is unusable.
         ConfigError: names collide, a file is named twice, or frame_id does not fit.
     """
-    groups = _groups(inputs)
+    groups = _groups(inputs, _drawn_by_earlier_run(results))
     if scene_id is not None:
         groups = [_one_scene(groups, scene_id)]
     _check_collisions(groups)
@@ -80,7 +89,14 @@ def sanitise(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name) or "_"
 
 
-def _groups(inputs: Sequence[str]) -> list[_Group]:
+def _drawn_by_earlier_run(results: Path | None) -> frozenset[Path]:
+    """Returns the pictures in a folder of results, by the names that `run_pictures` gives."""
+    if results is None or not (results / "ledger").is_dir():
+        return frozenset()
+    return frozenset(path.resolve() for path in results.iterdir() if DRAWN.fullmatch(path.name))
+
+
+def _groups(inputs: Sequence[str], drawn: frozenset[Path]) -> list[_Group]:
     if not inputs:
         raise MissingFileError("no input was given; name a picture, a folder or a glob pattern")
     groups: list[_Group] = []
@@ -90,16 +106,21 @@ def _groups(inputs: Sequence[str]) -> list[_Group]:
             raise MissingFileError("an input is empty; name a picture, a folder or a glob pattern")
         path = Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps "..", which would name a scene
         if path.is_file():
+            if path.resolve() in drawn:
+                _log.warning("%s is left out: an earlier run drew it", path)
+                continue
             groups.append(_Group(sanitise(path.stem), (path,), single=True))
             continue
-        for found in _frames_of(text, path):
+        for found in _frames_of(text, path, drawn):
             members.setdefault(found.parent, []).append(found)
     for folder, paths in members.items():
         groups.append(_Group(sanitise(folder.name), tuple(sorted(paths, key=natural_key)), single=False))
+    if not groups:
+        raise MissingFileError("all inputs are pictures that an earlier run drew; name photos")
     return groups
 
 
-def _frames_of(text: str, path: Path) -> list[Path]:
+def _frames_of(text: str, path: Path, drawn: frozenset[Path]) -> list[Path]:
     """Gives the frames of a folder or glob pattern.
 
     Raises:
@@ -113,7 +134,7 @@ def _frames_of(text: str, path: Path) -> list[Path]:
         nothing = f"{text}: the pattern matches no frame"
     else:
         raise MissingFileError(f"{text}: no such file or folder")
-    found = [item for item in candidates if _looks_like_frame(item)]
+    found = [item for item in candidates if _looks_like_frame(item) and item.resolve() not in drawn]
     if not found:
         raise MissingFileError(f"{nothing} ({', '.join(sorted(SUFFIXES))})")
     return sorted(found, key=natural_key)

@@ -4,10 +4,11 @@ python tests/bench/bench_val_curve.py --run DIR --data PHOTOS --output curve.png
     [--shards DIR] [--images N]
 
 DIR is the --output of a training with --keep-weights: each checkpoint's averaged weights are measured as
-`mili evaluate-mili photos` does it (AP50 of boxes with its 95 % interval, and of outlines where the branch has masks).
+`mili evaluate-mili photos` does it (AP50 of boxes, and of outlines where the branch has masks).
 With --shards also MPJPE and PA-MPJPE of held-out rendered people of 60 to 120 px (synthetic; see bench_pose.py).
-Whether the curve is flat: the last line compares the last weights with those of two thirds of the steps, photo by
-photo drawn again, so that what both share does not count as doubt. Beside the picture lies a .csv with all figures.
+Whether the curve is flat: the last line compares the last weights with those at about two thirds of the steps, the
+same photos drawn again for both, so that what both share does not count as doubt. Beside the picture lies a .csv with
+all figures.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +45,9 @@ LEAST_SCORE = 0.05  # average precision needs doubtful detections too
 BAND_PX = (60, 120)
 MIN_VISIBLE = 0.5
 RESAMPLES = 1000
-TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000)
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000)
+NAME = re.compile(r"weights-([0-9]+)[.]safetensors")
+PICTURES = {".png", ".jpg", ".jpeg"}
 LINE = "step {:>6}  box AP50 {:.3f}  outline AP50 {:.3f}  MPJPE {:5.1f}  PA {:5.1f}"
 COLUMNS = ("step", "box_ap50", "outline_ap50", "mpjpe_mm", "pa_mpjpe_mm")
 
@@ -77,27 +81,49 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace) -> int:
-    if options.every < 1:
-        raise ConfigError(f"--every is {options.every}; give at least 1")
-    found = sorted(options.run.glob("weights-*.safetensors"))[:: -options.every][::-1]
-    if len(found) < 3:
-        raise ConfigError(f"{options.run} has {len(found)} files weights-STEP; train longer, with --keep-weights")
+    for name in ("every", "limit"):
+        if (getattr(options, name) or 1) < 1 or getattr(options, name) == 0:
+            raise ConfigError(f"--{name} is {getattr(options, name)}; give at least 1")
+    if options.output.suffix.lower() not in PICTURES:
+        raise ConfigError(f"--output is {options.output}; give a name that ends in {' or '.join(sorted(PICTURES))}")
+    found = kept_weights(options.run, options.every)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     labelled = LabelledPhotos(options.data, options.split)
     photos = [labelled[index] for index in range(len(labelled))[: options.limit]]
     points = []
     for path in found:
         points.append(point(path, photos, options))
         print(LINE.format(*points[-1].row), flush=True)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(picture(points), options.output)
     with options.output.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
         rows = ([round(value, 4) for value in one.row] for one in points)
         csv.writer(file).writerows([COLUMNS, *rows])
-    earlier = next(one for one in points if 3 * one.step >= 2 * points[-1].step)
+    write_picture(picture(points), options.output)
+    earlier = min(points[:-1], key=lambda one: abs(3 * one.step - 2 * points[-1].step))
     low, high = gain_interval(earlier.matches, points[-1].matches)
     gain = points[-1].row[1] - earlier.row[1]
     print(f"box AP50 from step {earlier.step} to {points[-1].step}: {gain:+.3f} (95 % {low:+.3f}..{high:+.3f})")
     return 0
+
+
+def kept_weights(run: Path, every: int) -> list[Path]:
+    """Gives each `every`-th of a run's kept weights, counted from the last, in the order of their steps.
+
+    Raises:
+        ConfigError: there are fewer than three, or they are of several runs.
+    """
+    kept = sorted((int(match[1]), path) for path in run.glob("*") if (match := NAME.fullmatch(path.name)))
+    found = [path for _, path in kept[::-every][::-1]]
+    if len(found) < 3:
+        raise ConfigError(f"{run} has {len(found)} files weights-STEP; train longer, with --keep-weights")
+    told = [json.loads(read_weights(path).notes) for path in found]
+    odd = [
+        path.name
+        for path, notes in zip(found, told, strict=True)
+        if any(notes.get(name) != told[-1].get(name) for name in notes.keys() - {"step", "seconds"})
+    ]
+    if odd:
+        raise ConfigError(f"{', '.join(odd)} in {run} were trained otherwise than {found[-1].name}; remove them")
+    return found
 
 
 def point(path: Path, photos: Sequence[Sample], options: argparse.Namespace) -> Point:
@@ -148,7 +174,7 @@ def picture(points: Sequence[Point]) -> np.ndarray:
     if any(math.isfinite(value) for value in mpjpe):
         panels.append((f"mm, held-out renders, {BAND_PX[0]}-{BAND_PX[1]} px", (mpjpe, pa_mpjpe)))
         labels = ["boxes | MPJPE", "outlines | PA-MPJPE"]
-    first = next(tick for tick, above in zip(TICKS, [*TICKS[1:], math.inf], strict=True) if steps[0] < above)
+    first = max(tick for tick in TICKS if tick <= steps[0])
     last = next((tick for tick in TICKS if tick >= steps[-1]), TICKS[-1])
     return draw_chart(
         [

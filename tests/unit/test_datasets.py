@@ -90,10 +90,22 @@ def test_coco_reads_boxes_outlines_keypoints_and_crowds(folder: Path) -> None:
     assert sample.boxes_complete
 
 
-@pytest.mark.parametrize("document", [{}, {"images": []}, {"images": [], "annotations": {}}, []])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"images": []},
+        {"images": ["a"], "annotations": []},
+        {"images": [], "annotations": ["x"]},
+        {"images": [], "annotations": [], "categories": None},
+        {"images": [{"id": 1}], "annotations": []},
+        [],
+        3,
+    ],
+)
 def test_annotations_of_another_form_are_named(document: object, tmp_path: Path) -> None:
     (tmp_path / "annotations.json").write_text(json.dumps(document))
-    with pytest.raises(ImageError, match=r"annotations\.json has no list '(images|annotations)'"):
+    with pytest.raises(ImageError, match=r"annotations\.json is not in COCO's form: .+"):
         CocoPhotos(tmp_path)
 
 

@@ -11,6 +11,7 @@ from pipeline.config import SceneConfig
 from pipeline.frames import discover
 from pipeline.frames.discover import natural_key, sanitise
 from pipeline.inputs import named_inputs
+from pipeline.run_pictures import Pictures
 from pipeline.types import FrameRef
 
 
@@ -41,18 +42,23 @@ def test_an_empty_input_is_not_the_current_folder(text: str, tmp_path: Path, mon
         discover([text])
 
 
-@pytest.mark.parametrize("named", [".", "*.png", "../photos"])
-def test_the_output_is_not_the_folder_of_the_photos(
-    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("named", [(".",), ("*.*",), ("../photos",), ("**/*.*",), ("a.png", "overview.jpg")])
+@pytest.mark.parametrize("output", [".", "../photos"])
+def test_what_an_earlier_run_drew_is_no_photo(
+    named: tuple[str, ...], output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second run would take the overview of the first for a photo."""
     make(tmp_path / "photos" / "a.png")
     monkeypatch.chdir(tmp_path / "photos")
-    for output in (".", str(tmp_path / "photos")):
-        with pytest.raises(ConfigError, match="is the folder of the photos"):
-            named_inputs(SceneConfig(input=(named,), output=output))
-    assert len(named_inputs(SceneConfig(input=(named,), output="out"))[0]) == 1
-    assert len(named_inputs(SceneConfig(input=("a.png",), output="."))[0]) == 1
+    frame = FrameRef("s", 3, "a.png", 9, 7)
+    pictures = [path for several in (False, True) for path in Pictures(Path(), several).paths_of_people(frame)]
+    for path in (*pictures, Path("plan.jpg")):
+        make(path)
+    assert len(named_inputs(SceneConfig(input=("overview.jpg", "a.png"), output=output))[0]) == 2  # no run was here
+    Path("ledger").mkdir()
+    assert [Path(found.uri).name for found in named_inputs(SceneConfig(input=named, output=output))[0]] == ["a.png"]
+    assert len(named_inputs(SceneConfig(input=(".",), output="elsewhere"))[0]) == 6
+    with pytest.raises(MissingFileError, match="an earlier run drew"):
+        named_inputs(SceneConfig(input=("plan.jpg",), output=output))
 
 
 def test_relative_inputs_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,13 +129,43 @@ def test_weights_recommend_the_score_that_they_started_from(data: TrainingData, 
     assert [first.score_threshold, *scores] == [0.3, 0.3, 0.3, 0.7, 0.6]
 
 
+def test_a_continued_run_recommends_what_it_did(data: TrainingData, tmp_path: Path) -> None:
+    first = trained(Recipe("hr", score_threshold=0.3), data, tmp_path)
+    assert trained(Recipe("hr"), data, tmp_path).score_threshold == first.score_threshold == 0.3
+
+
+def test_a_run_does_not_write_over_what_it_starts_from(data: TrainingData, tmp_path: Path) -> None:
+    first = trained(Recipe("hr"), data, tmp_path)
+    (tmp_path / "checkpoint.pt").unlink()
+    start = tmp_path / "weights.safetensors"
+    for recipe in (Recipe("hr", initial=start), Recipe("lr", teacher=start)):
+        with pytest.raises(ConfigError, match="lies in the folder that the run writes"):
+            train_stage(replace(recipe, config=TINY), data, SETTINGS, tmp_path, log=quiet)
+    assert read_weights(start).sha256 == first.sha256
+
+
+def test_weights_of_a_checkpoint_are_there_when_it_is(data: TrainingData, tmp_path: Path) -> None:
+    """A run that is stopped at any moment has, in the end, the weights of every checkpoint."""
+
+    def stop(line: str) -> None:
+        if line.startswith("step 3"):
+            raise KeyboardInterrupt
+
+    recipe = Recipe("hr", config=TINY, keep_weights=True)
+    with pytest.raises(KeyboardInterrupt):
+        train_stage(recipe, data, SETTINGS, tmp_path, log=stop)
+    assert (tmp_path / "weights-000002.safetensors").is_file()
+    train_stage(recipe, data, SETTINGS, tmp_path, log=quiet)
+    assert (tmp_path / "weights-000004.safetensors").is_file()
+
+
 def test_photos_of_no_split_are_refused(data: TrainingData, tmp_path: Path) -> None:
     document = json.loads((data.photos / "annotations.json").read_text())
     for image in document["images"]:
         del image["split"]
     (tmp_path / "annotations.json").write_text(json.dumps(document))
     for stage in ("hr", "body"):
-        with pytest.raises(ConfigError, match='holds no photo with "split": "train"'):
+        with pytest.raises(ConfigError, match='holds no photo of people with "split": "train"'):
             train_stage(Recipe(stage, config=TINY), replace(data, photos=tmp_path), SETTINGS, tmp_path, log=quiet)
 
 

@@ -370,8 +370,11 @@ def test_another_score_changes_nothing_else(tmp_path: Path, capsys: pytest.Captu
     for name, value in stored.items():
         assert value.dtype == rewritten[name].dtype, name
         assert value.numpy().tobytes() == rewritten[name].numpy().tobytes(), name
+    missing = str(tmp_path / "no.safetensors")
+    assert main(["score", missing, str(output), "--score-threshold", "0.35"]) == EXIT_USAGE
+    assert "no such file" in capsys.readouterr().err
     assert main(["score", str(output), str(output), "--score-threshold", "0.35"]) == EXIT_USAGE
-    assert "would replace the weights that it is made of" in capsys.readouterr().err
+    assert "would replace the file that it is made of" in capsys.readouterr().err
     assert read_weights(output).score_threshold == 0.4
     assert [path.name for path in output.parent.iterdir()] == [output.name]
 
