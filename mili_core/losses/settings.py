@@ -78,7 +78,8 @@ LITE_WEIGHTS = replace(
 gradient on the backbone was 45 times that of any other term, so that nothing else was learnt. Later teachers' means
 are 100 to 300 on photos and up to 2,500 on images without people, whose L_res then leads. Terms of
 bodies have a share of theirs: in full, their gradient on backbone and pyramid was several times that of detection,
-which learnt no more. The SMPL head learns as fast, for its steps do not depend on its gradient's scale (AdamW)."""
+which learnt no more; at .15, with which the first stages were trained, bodies got little from the backbone. The
+SMPL head itself learns as fast with any share, for its steps do not depend on its gradient's scale (AdamW)."""
 
 
 def suited_weights(model: str, *, tune: bool = False) -> LossWeights:
