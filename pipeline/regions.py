@@ -102,11 +102,14 @@ def _shape(flag: str, text: str) -> shapely.Geometry:
         if content.lstrip().startswith("{"):
             return shapely.from_geojson(json.dumps(json.loads(content)))
         return shapely.from_wkt(content.strip())
-    except (shapely.errors.GEOSException, ValueError):
+    except (shapely.errors.GEOSException, ValueError) as error:
         if data is None and FILE_NAME.fullmatch(text.strip()):
             raise ConfigError(f"{flag}: no such file: {text}; check the name") from None
-        what = f"{_short(text)!r} is neither a file nor" if data is None else f"file {text} holds neither"
-        raise ConfigError(f"{flag}: {what} WKT nor GeoJSON; give polygons in frame px") from None
+        if data is not None:  # of which nothing is printed
+            raise ConfigError(f"{flag}: file {text} holds neither WKT nor GeoJSON; give polygons in frame px") from None
+        why = _short(str(error).rpartition("Exception: ")[2])
+        what = f"{_short(text)!r} is neither a file nor WKT nor GeoJSON ({why})"
+        raise ConfigError(f"{flag}: {what}; give polygons in frame px") from None
 
 
 def _short(text: str) -> str:

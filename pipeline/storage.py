@@ -27,8 +27,10 @@ def local_path(uri: str | Path) -> Path:
     """Gives the local path that `uri` names: a plain path or file:///….
 
     Raises:
-        StoreError: the URI has another scheme.
+        StoreError: the URI has another scheme, or is empty, which would be the current folder.
     """
+    if not str(uri).strip():
+        raise StoreError("an empty path; give a folder or file, a single dot for the current folder")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", str(uri))
     if scheme is None:
         return Path(uri)

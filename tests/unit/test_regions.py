@@ -59,6 +59,7 @@ def test_several_are_united() -> None:
         ("POLYGON((0 0, 100 100, 100 0, 0 100, 0 0))", "not a valid polygon"),
         ('{"type": "Polygon"', "neither a file"),
         ('{"type": "Circle"}', "neither a file"),
+        ("POLYGON((0 0, 9 0, 9 6, 0 6))", "do not form a closed linestring"),
         ('{"type": "FeatureCollection", "features": []}', "give polygons"),
     ],
 )

@@ -17,6 +17,7 @@ from mili_core.body import load_body
 from mili_core.datasets.sample import Sample
 from mili_core.datasets.shards import ShardOrigin, shard_path, write_shard
 from mili_core.errors import ConfigError
+from mili_core.nets.efficientnet_lite import EfficientNetLite0
 from mili_core.training.loop import TrainSettings
 from mili_core.training.sources import TrainingData
 from mili_core.training.stages import Recipe, train_stage
@@ -55,6 +56,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     origin = ShardOrigin(0, 96, 64, body.name, body.sha256, "test")
     write_shard(shard_path(root / "shards", 0), [_rendered(index) for index in RENDERS], origin, 0)
     return TrainingData(root / "photos", shards=root / "shards", canvas=(96, 64), renders=0.5)
+
+
+@pytest.fixture(autouse=True)
+def _no_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backbones start at random: the package that holds ImageNet's weights is optional."""
+    monkeypatch.setattr("mili_core.training.initial.imagenet_lite0", lambda: EfficientNetLite0().state_dict())
 
 
 def _rendered(index: int) -> Sample:

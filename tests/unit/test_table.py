@@ -371,6 +371,10 @@ def test_file_layout(tmp_path: Path) -> None:
 
 def test_local_paths() -> None:
     assert local_path("out/x") == Path("out/x")
+    assert local_path(".") == Path()
+    for nothing in ("", " "):
+        with pytest.raises(StoreError, match="an empty path"):
+            local_path(nothing)
     assert local_path(Path("/a b")) == Path("/a b")
     assert local_path("file:///tmp/a%20b") == Path("/tmp/a b")
     for uri in ("s3://bucket/out", "gs://x", "file://host/x", "https://x/y"):
