@@ -77,7 +77,7 @@ class CocoPhotos(SampleSequence):
         document = read_json(root / annotations)
         try:
             records = _records(document, root.name, split)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             why = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ImageError(f"annotation file {root / annotations} is not in COCO's form: {why}") from error
         self._records = [record for record in records if _satisfies(record, require)]
@@ -163,6 +163,9 @@ def _satisfies(record: _Record, require: Requirement) -> bool:
 
 
 def _records(document: Json, data_set: str, split: str | None) -> list[_Record]:
+    for name in ("images", "annotations"):
+        if not isinstance(document[name], list):
+            raise TypeError(f"{name!r} is no list")
     person = _person_category(document)
     by_image: dict[int, list[Json]] = {}
     for annotation in document["annotations"]:

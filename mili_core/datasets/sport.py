@@ -37,12 +37,13 @@ class SportPoses(SampleSequence):
     def __init__(self, folder: Path | str) -> None:
         root = Path(folder)
         document = read_json(root / "joints.json")
-        if not isinstance(document, dict) or not document.get("images"):
+        athletes = document.get("images") if isinstance(document, dict) else None
+        if not (isinstance(athletes, list) and athletes):
             raise ImageError(f"{root / 'joints.json'} has no list 'images' with athletes in it")
-        if tuple(document.get("order", ())) != JOINT_ORDER:
+        if document.get("order") != list(JOINT_ORDER):
             raise ImageError(f"joints in {root} are ordered {document.get('order')}, expected {list(JOINT_ORDER)}")
         self._store = ImageStore(root / "images")
-        self._entries: list[dict[str, Any]] = document["images"]
+        self._entries: list[dict[str, Any]] = athletes
         self._data_set = root.name
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from torch import Tensor
 
 from mili_core.body import BodyModel
 from mili_core.config import ModelConfig
-from mili_core.errors import ConfigError
+from mili_core.errors import ConfigError, WeightsError
 from mili_core.nets.mili import Mili
 from mili_core.training.checkpoint import CHECKPOINT
 from mili_core.weights import read_weights, save_weights
 
 WEIGHTS = "weights.safetensors"  # in a run's folder, beside its checkpoint
+WRITTEN = re.compile(r"weights(-[0-9]+)?[.]safetensors")
 SCORE_THRESHOLD = 0.6  # recommended where nobody says another
 
 
@@ -73,7 +75,12 @@ def recommended_score(asked: float | None, folder: Path, starts: Sequence[Path])
     own = folder / WEIGHTS
     continued = [own] if own.is_file() and (folder / CHECKPOINT).is_file() else []
     for path in (*continued, *starts):
-        weights = read_weights(path)
+        try:
+            weights = read_weights(path)
+        except WeightsError:
+            if path == own:  # the run is about to write it anew
+                continue
+            raise
         if weights.holds == "model":
             return weights.score_threshold
     return SCORE_THRESHOLD
@@ -83,8 +90,8 @@ def refuse_own_weights(folder: Path, starts: Sequence[Path]) -> None:
     """Refuses a run that would write over the weights that it starts from.
 
     Raises:
-        ConfigError: they lie in its folder.
+        ConfigError: they have the name of a file that it writes.
     """
     for path in starts:
-        if path.resolve().parent == folder.resolve():
-            raise ConfigError(f"{path} lies in the folder that the run writes its weights to; give another --output")
+        if path.resolve().parent == folder.resolve() and WRITTEN.fullmatch(path.name):
+            raise ConfigError(f"{path} lies where the run writes its own weights; give another --output")

@@ -18,7 +18,8 @@ from pipeline.types import FrameRef
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 FRAME_ID_LIMIT = 2**31
-DRAWN = re.compile(r"(overview|topview|plan)(-.+)?\.jpg")  # what a run draws into its folder
+DRAWN = re.compile(r"(overview|topview|plan)(-.+-[0-9]+)?\.jpg")  # what a run draws into its folder
+MARKS = ("ledger", "pyramids")  # folders that say that a run was there
 _log = logging.getLogger(__name__)
 
 
@@ -61,12 +62,14 @@ def discover(
     Raises:
         MissingFileError: an input does not exist or holds no frame.
         ImageError: a file is unusable.
-        ConfigError: names collide, a file is named twice, or frame_id does not fit.
+        ConfigError: names collide, a file is named twice, frame_id does not fit, or a photo has the name of a picture
+            that the run may draw in its place.
     """
     groups = _groups(inputs, _drawn_by_earlier_run(results))
     if scene_id is not None:
         groups = [_one_scene(groups, scene_id)]
     _check_collisions(groups)
+    _check_own_pictures(groups, results)
     named = [(group.scene_id, number, path) for group in groups for number, path in _numbered(group)]
     if frame_id is not None:
         if len(named) != 1:
@@ -91,7 +94,7 @@ def sanitise(name: str) -> str:
 
 def _drawn_by_earlier_run(results: Path | None) -> frozenset[Path]:
     """Returns the pictures in a folder of results, by the names that `run_pictures` gives."""
-    if results is None or not (results / "ledger").is_dir():
+    if results is None or not any((results / mark).is_dir() for mark in MARKS):
         return frozenset()
     return frozenset(path.resolve() for path in results.iterdir() if DRAWN.fullmatch(path.name))
 
@@ -106,8 +109,7 @@ def _groups(inputs: Sequence[str], drawn: frozenset[Path]) -> list[_Group]:
             raise MissingFileError("an input is empty; name a picture, a folder or a glob pattern")
         path = Path(os.path.abspath(text))  # noqa: PTH100 - Path.absolute keeps "..", which would name a scene
         if path.is_file():
-            if path.resolve() in drawn:
-                _log.warning("%s is left out: an earlier run drew it", path)
+            if not _photos((path,), drawn):
                 continue
             groups.append(_Group(sanitise(path.stem), (path,), single=True))
             continue
@@ -134,10 +136,21 @@ def _frames_of(text: str, path: Path, drawn: frozenset[Path]) -> list[Path]:
         nothing = f"{text}: the pattern matches no frame"
     else:
         raise MissingFileError(f"{text}: no such file or folder")
-    found = [item for item in candidates if _looks_like_frame(item) and item.resolve() not in drawn]
+    found = [item for item in candidates if _looks_like_frame(item)]
     if not found:
         raise MissingFileError(f"{nothing} ({', '.join(sorted(SUFFIXES))})")
-    return sorted(found, key=natural_key)
+    return sorted(_photos(found, drawn), key=natural_key)
+
+
+def _photos(paths: Iterable[Path], drawn: frozenset[Path]) -> list[Path]:
+    """Returns the paths but for those of drawn pictures, and says which these are."""
+    kept = []
+    for path in paths:
+        if path.resolve() in drawn:
+            _log.warning("%s is left out: an earlier run drew it", path)
+        else:
+            kept.append(path)
+    return kept
 
 
 def _looks_like_frame(path: Path) -> bool:
@@ -147,6 +160,13 @@ def _looks_like_frame(path: Path) -> bool:
 def _one_scene(groups: Sequence[_Group], scene_id: str) -> _Group:
     paths = tuple(sorted((path for group in groups for path in group.paths), key=natural_key))
     return _Group(sanitise(scene_id), paths, single=len(paths) == 1 and groups[0].single)
+
+
+def _check_own_pictures(groups: Sequence[_Group], results: Path | None) -> None:
+    """Refuses photos that the run's own pictures would replace."""
+    for path in (path for group in groups for path in group.paths):
+        if results is not None and path.resolve().parent == results.resolve() and DRAWN.fullmatch(path.name):
+            raise ConfigError(f"{path}: the run would draw over it; rename it or give another folder for the results")
 
 
 def _check_collisions(groups: Sequence[_Group]) -> None:

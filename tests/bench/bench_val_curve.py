@@ -38,6 +38,7 @@ from mili_core.evaluation.matching import Match
 from mili_core.evaluation.photos import PhotoTruth, photo_metrics
 from mili_core.evaluation.pose import pose_figures
 from mili_core.evaluation.precision import average_precision_of
+from mili_core.training.checkpoint import FREE
 from mili_core.weights import read_weights
 from pipeline.export.pictures import write_picture
 
@@ -114,8 +115,11 @@ def kept_weights(run: Path, every: int) -> list[Path]:
     kept = sorted((int(match[1]), path) for path in run.glob("*") if (match := NAME.fullmatch(path.name)))
     found = [path for _, path in kept[::-every][::-1]]
     if len(found) < 3:
-        raise ConfigError(f"{run} has {len(found)} files weights-STEP; train longer, with --keep-weights")
+        asked = f" of which --every {every} leaves {len(found)}" if every > 1 else ""
+        raise ConfigError(f"{run} has {len(kept)} files weights-STEP{asked}; train longer, with --keep-weights")
     told = [json.loads(read_weights(path).notes) for path in found]
+    for notes in told:
+        notes["settings"] = {name: value for name, value in notes["settings"].items() if name not in FREE}
     odd = [
         path.name
         for path, notes in zip(found, told, strict=True)

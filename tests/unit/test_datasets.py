@@ -99,6 +99,7 @@ def test_coco_reads_boxes_outlines_keypoints_and_crowds(folder: Path) -> None:
         {"images": [], "annotations": ["x"]},
         {"images": [], "annotations": [], "categories": None},
         {"images": [{"id": 1}], "annotations": []},
+        {"images": {}, "annotations": {}},
         [],
         3,
     ],

@@ -42,7 +42,9 @@ def test_an_empty_input_is_not_the_current_folder(text: str, tmp_path: Path, mon
         discover([text])
 
 
-@pytest.mark.parametrize("named", [(".",), ("*.*",), ("../photos",), ("**/*.*",), ("a.png", "overview.jpg")])
+@pytest.mark.parametrize(
+    "named", [(".",), ("*.*",), ("../photos",), ("**/*.*",), ("a.png", "overview.jpg"), ("*.jpg", "a.png")]
+)
 @pytest.mark.parametrize("output", [".", "../photos"])
 def test_what_an_earlier_run_drew_is_no_photo(
     named: tuple[str, ...], output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -53,12 +55,15 @@ def test_what_an_earlier_run_drew_is_no_photo(
     pictures = [path for several in (False, True) for path in Pictures(Path(), several).paths_of_people(frame)]
     for path in (*pictures, Path("plan.jpg")):
         make(path)
-    assert len(named_inputs(SceneConfig(input=("overview.jpg", "a.png"), output=output))[0]) == 2  # no run was here
-    Path("ledger").mkdir()
+    with pytest.raises(ConfigError, match="the run would draw over it"):  # no run was here: it is somebody's photo
+        named_inputs(SceneConfig(input=("overview.jpg", "a.png"), output=output))
+    Path("ledger" if output == "." else "pyramids").mkdir()
     assert [Path(found.uri).name for found in named_inputs(SceneConfig(input=named, output=output))[0]] == ["a.png"]
     assert len(named_inputs(SceneConfig(input=(".",), output="elsewhere"))[0]) == 6
     with pytest.raises(MissingFileError, match="an earlier run drew"):
         named_inputs(SceneConfig(input=("plan.jpg",), output=output))
+    make(Path("plan-b.jpg"))  # no name of a run's picture
+    assert len(named_inputs(SceneConfig(input=(".",), output=output))[0]) == 2
 
 
 def test_relative_inputs_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def test_a_run_does_not_write_over_what_it_starts_from(data: TrainingData, tmp_p
     (tmp_path / "checkpoint.pt").unlink()
     start = tmp_path / "weights.safetensors"
     for recipe in (Recipe("hr", initial=start), Recipe("lr", teacher=start)):
-        with pytest.raises(ConfigError, match="lies in the folder that the run writes"):
+        with pytest.raises(ConfigError, match="lies where the run writes its own weights"):
             train_stage(replace(recipe, config=TINY), data, SETTINGS, tmp_path, log=quiet)
     assert read_weights(start).sha256 == first.sha256
 
