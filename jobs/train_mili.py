@@ -21,17 +21,8 @@ def parser() -> Parser:
     """Returns the command line."""
     arguments = job_parser("train-mili", __doc__)
     add, path = arguments.add_argument, Path
-    add(
-        "--photos",
-        type=path,
-        required=True,
-        help='folder with images/ and annotations.json (COCO style; "split": "train" marks those to train on)',
-    )
-    add(
-        "--squeezed",
-        type=path,
-        help="folder like --photos, of photos squeezed to squares; all is trained on",
-    )
+    add("--photos", type=path, required=True, help='folder: images/, annotations.json (COCO style, "split": "train")')
+    add("--squeezed", type=path, help="folder like --photos, of photos squeezed to squares; all is trained on")
     add("--sport", type=path, help="folder of single athletes: images/ and joints.json (LSP's 14 joints each)")
     add("--shards", type=path, help="folder of rendered samples (default: render while training, slowly)")
     add("--renders", type=float, default=0.35, help="share of rendered samples among those with people (%(default)s)")

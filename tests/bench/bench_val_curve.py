@@ -83,8 +83,9 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> int:
     for name in ("every", "limit"):
-        if (getattr(options, name) or 1) < 1 or getattr(options, name) == 0:
-            raise ConfigError(f"--{name} is {getattr(options, name)}; give at least 1")
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name} is {value}; give at least 1")
     if options.output.suffix.lower() not in PICTURES:
         raise ConfigError(f"--output is {options.output}; give a name that ends in {' or '.join(sorted(PICTURES))}")
     found = kept_weights(options.run, options.every)

@@ -110,6 +110,13 @@ def test_annotations_of_another_form_are_named(document: object, tmp_path: Path)
         CocoPhotos(tmp_path)
 
 
+@pytest.mark.parametrize("document", [{}, [], {"images": {}}, {"images": [{}]}, {"images": [{}], "order": 3}])
+def test_athletes_of_another_form_are_named(document: object, tmp_path: Path) -> None:
+    (tmp_path / "joints.json").write_text(json.dumps(document))
+    with pytest.raises(ImageError, match=r"no list 'images' with athletes|are ordered (None|3), expected"):
+        SportPoses(tmp_path)
+
+
 def test_coco_gives_photos_without_people(folder: Path) -> None:
     empty = CocoPhotos(folder, "train")[1]
     assert empty.boxes_xyxy.shape == (0, 4)

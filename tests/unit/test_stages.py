@@ -151,18 +151,19 @@ def test_a_run_does_not_write_over_what_it_starts_from(data: TrainingData, tmp_p
     assert read_weights(start).sha256 == first.sha256
 
 
-def test_weights_of_a_checkpoint_are_there_when_it_is(data: TrainingData, tmp_path: Path) -> None:
-    """A run that is stopped at any moment has, in the end, the weights of every checkpoint."""
-
-    def stop(line: str) -> None:
-        if line.startswith("step 3"):
-            raise KeyboardInterrupt
+def test_a_run_stopped_while_it_writes_weights_has_all_in_the_end(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
 
     recipe = Recipe("hr", config=TINY, keep_weights=True)
-    with pytest.raises(KeyboardInterrupt):
-        train_stage(recipe, data, SETTINGS, tmp_path, log=stop)
-    assert (tmp_path / "weights-000002.safetensors").is_file()
+    with monkeypatch.context() as patch:
+        patch.setattr("mili_core.training.kept_weights.save_weights", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train_stage(recipe, data, SETTINGS, tmp_path, log=quiet)
     train_stage(recipe, data, SETTINGS, tmp_path, log=quiet)
+    assert (tmp_path / "weights-000002.safetensors").is_file()
     assert (tmp_path / "weights-000004.safetensors").is_file()
 
 
